@@ -1,0 +1,551 @@
+-- Billing: what a tenant owes for a month, invoices, runs and the close.
+
+-- fragment: run_document(r)
+json_build_object(
+    'id', r.id, 'period', r.period, 'finalize', r.finalize, 'tenant_id', r.tenant_id,
+    'operation_id', r.operation_id, 'state', r.state, 'accounts', r.accounts,
+    'invoices', r.invoices, 'failures', r.failures,
+    'created_at', instant_text(r.created_at), 'ended_at', instant_text(r.ended_at))
+
+-- fragment: invoice_document(i)
+json_build_object(
+    'id', i.id, 'tenant_id', i.tenant_id, 'period', i.period, 'kind', i.kind, 'state', i.state,
+    'number', i.number, 'net', money(i.net, i.currency), 'tax', money(i.tax, i.currency),
+    'total', money(i.total, i.currency), 'buyer', i.buyer,
+    'period_starts_at', instant_text(i.period_starts_at),
+    'period_ends_at', instant_text(i.period_ends_at), 'time_zone', i.time_zone,
+    'finalized_at', instant_text(i.finalized_at), 'due_on', i.due_on, 'run_id', i.run_id,
+    'external_id', i.external_id, 'created_at', instant_text(i.created_at))
+
+-- fragment: line_document(l, currency)
+json_build_object(
+    'line', l.line, 'kind', l.kind, 'correction_of', l.correction_of,
+    'resource_id', l.resource_id, 'offering_id', l.offering_id, 'plan_id', l.plan_id,
+    'plan_version', l.plan_version, 'charge_code', l.charge_code,
+    'description', l.description, 'description_en', l.description_en,
+    'service_starts_at', instant_text(l.service_starts_at),
+    'service_ends_at', instant_text(l.service_ends_at),
+    'quantity', number_text(l.quantity), 'unit', l.unit,
+    'billed_quantity', number_text(l.billed_quantity), 'unit_amount', number_text(l.unit_amount),
+    'exact_amount', number_text(l.amount), 'net', money(l.net, currency),
+    'tax_category', l.tax_category, 'tax_rate', number_text(l.tax_rate),
+    'tax', money(l.tax, currency))
+
+-- fragment: period_document(p)
+json_build_object(
+    'period', p.period, 'state', p.state, 'starts_at', instant_text(p.starts_at),
+    'ends_at', instant_text(p.ends_at), 'gate', p.gate, 'closed_at', instant_text(p.closed_at),
+    'closed_by', p.closed_by)
+
+-- What a line's meter counted, day by day in the zone of the bill: of events and traffic, and of the
+-- history of states.
+-- fragment: metered_days(l, i)
+(select coalesce(json_agg(json_build_object(
+     'day', d.day, 'total', number_text(d.total), 'count', d.count,
+     'maximum', number_text(d.maximum)) order by d.day), '[]')
+ from (select (u.slot at time zone i.time_zone)::date as day, sum(u.total) as total,
+              sum(u.count) as count, max(u.maximum) as maximum
+       from usage_all u
+       where u.tenant_id = l.tenant_id and u.resource_id = l.resource_id
+         and u.meter_id = l.meter_id and u.period = i.period
+         and u.slot >= usage_slot(l.service_starts_at) and u.slot < l.service_ends_at
+       group by 1) d)
+
+-- fragment: derived_days(l, i)
+(select coalesce(json_agg(json_build_object(
+     'day', d.day, 'total', number_text(d.quantity), 'count', 1,
+     'maximum', number_text(d.quantity)) order by d.day), '[]')
+ from resource_days(l.service_starts_at, l.service_ends_at, i.time_zone, l.tenant_id) d
+ where d.resource_id = l.resource_id)
+
+-- A month of the operator's zone with its ends.
+-- fragment: month_of(named)
+(select named as period, p.time_zone, period_start(named, p.time_zone) as starts_at,
+        period_end(named, p.time_zone) as ends_at,
+        extract(day from to_date(named, 'YYYY-MM') + interval '1 month' - interval '1 day')::bigint as days
+ from platform p)
+
+-- statement: list_billing_runs
+select r.id as cursor, {{run_document r}} as document
+from billing_runs r
+where (:period::text is null or r.period = :period)
+  and (:state::text is null or r.state = :state)
+{{page r.id}}
+
+-- statement: get_billing_run
+select {{run_document r}} as document
+from billing_runs r
+where r.id = :billing_run_id
+
+-- statement: create_billing_run keyed
+-- Only a month that has ended is billed for good; a run that makes drafts may look at one under way.
+with body as (
+    select b.period, coalesce(b.finalize, false) as finalize, b.tenant
+    from json_to_record(:body::json) as b(period text, finalize boolean, tenant text)
+), checked as (
+    select b.period, b.finalize, b.tenant,
+           case when period_is_closed(b.period) then 'period_closed'
+                when b.tenant is not null and not exists (select from tenants t where t.id = b.tenant) then 'absent'
+                when b.finalize and m.ends_at > now() then 'period_not_ended'
+                when m.starts_at > now() then 'period_not_ended'
+                else 'ok' end as outcome
+    from body b cross join lateral {{month_of b.period}} m
+), queued as (
+    {{queue_operation :new_op, null, 'billing_run', (select jsonb_build_object('run_id', :new_run::text) from checked), (select 'billing ' || c.period from checked c), (select c.outcome = 'ok' from checked c)}}
+), made as (
+    insert into billing_runs (id, period, operation_id, finalize, tenant_id, created_by)
+    select :new_run, c.period, q.id, c.finalize, c.tenant, :actor
+    from checked c, queued q
+    returning id, period, operation_id, finalize, tenant_id, state, accounts, invoices, failures,
+              created_at, ended_at
+)
+select case when c.outcome <> 'ok' then c.outcome when r.id is null then 'run_under_way' else 'ok' end as outcome,
+       {{run_document r}} as document, '/v1/operations/' || r.operation_id as location
+from checked c left join made r on true
+
+-- statement: list_invoices
+select i.id as cursor, {{invoice_document i}} as document
+from invoices i
+where {{own i}}
+  and (:period::text is null or i.period = :period)
+  and (:state::text is null or i.state = any (string_to_array(:state, ',')))
+  and (:external_id::text is null or i.external_id = :external_id)
+  and (:created_at_gte::timestamptz is null or i.created_at >= :created_at_gte::timestamptz)
+  and (:created_at_lt::timestamptz is null or i.created_at < :created_at_lt::timestamptz)
+{{page i.id}}
+
+-- statement: get_invoice
+select {{invoice_document i}} as document, i.version
+from invoices i
+where i.id = :invoice_id and {{own i}}
+
+-- statement: list_invoice_lines
+-- No rows of an invoice that is not there would be an empty list; so it is looked for first.
+with target as (
+    select i.tenant_id, i.id, i.currency from invoices i where i.id = :invoice_id and {{own i}}
+)
+select lpad(l.line::text, 10, '0') as cursor, {{line_document l, t.currency}} as document
+from target t join invoice_lines l on l.tenant_id = t.tenant_id and l.invoice_id = t.id
+where (:cursor::text is null or l.line > :cursor::bigint)
+order by l.line
+limit :limit::bigint + 1
+
+-- statement: explain_invoice_line
+-- Everything that the amount came from, as it was frozen with the line.
+select json_build_object(
+    'line', {{line_document l, i.currency}},
+    'price', l.price, 'steps', l.steps,
+    'plan', json_build_object('id', l.plan_id, 'code', p.code, 'version', l.plan_version,
+                              'published_at', instant_text(v.published_at)),
+    'meter', case when m.id is not null then json_build_object(
+        'id', m.id, 'code', m.code, 'aggregation', m.aggregation, 'unit', m.unit) end,
+    'rounding', json_build_object('exact_amount', number_text(l.amount), 'net', money(l.net, i.currency),
+                                  'rule', 'half away from zero, to cents, once a line'),
+    'tax', json_build_object('category', l.tax_category, 'rate', number_text(l.tax_rate),
+                             'amount', money(l.tax, i.currency)),
+    'usage', case when m.source = 'derived' then {{derived_days l, i}}
+                  else {{metered_days l, i}} end) as document
+from invoices i
+join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+join plans p on p.id = l.plan_id
+join plan_versions v on v.plan_id = l.plan_id and v.number = l.plan_version
+left join meters m on m.id = l.meter_id
+where i.id = :invoice_id and l.line = :line::integer and {{own i}}
+
+-- statement: queue_finalize_invoice keyed
+-- Finalizing bills the tenant's month once more, from what was counted until then, and freezes it.
+with target as (
+    select i.tenant_id, i.id, i.period, i.state, m.ends_at
+    from invoices i cross join lateral {{month_of i.period}} m
+    where i.id = :invoice_id and {{own i}}
+), checked as (
+    select t.tenant_id, t.id, t.period,
+           case when t.state = 'finalized' then 'state_conflict'
+                when t.ends_at > now() then 'period_not_ended' else 'ok' end as outcome
+    from target t
+), queued as (
+    {{queue_operation :new_op, (select c.tenant_id from checked c), 'billing_run', (select jsonb_build_object('run_id', :new_run::text) from checked), (select 'billing ' || c.period from checked c), (select c.outcome = 'ok' from checked c)}}
+), made as (
+    insert into billing_runs (id, period, operation_id, finalize, tenant_id, created_by)
+    select :new_run, c.period, q.id, true, c.tenant_id, :actor
+    from checked c, queued q
+    returning id, period, operation_id, finalize, tenant_id, state, accounts, invoices, failures,
+              created_at, ended_at
+)
+select case when c.outcome <> 'ok' then c.outcome when r.id is null then 'run_under_way' else 'ok' end as outcome,
+       {{run_document r}} as document, '/v1/operations/' || r.operation_id as location
+from checked c left join made r on true
+
+-- statement: list_periods
+select replace(p.period, '-', '') as cursor, {{period_document p}} as document
+from periods p
+where (:state::text is null or p.state = :state)
+  and (:cursor::text is null or replace(p.period, '-', '') < :cursor)
+order by p.period desc
+limit :limit::bigint + 1
+
+-- statement: get_period
+-- A month without a row is open.
+select {{period_document p}} as document
+from (select coalesce(p.period, m.period) as period, coalesce(p.state, 'open') as state,
+             m.starts_at, m.ends_at, p.gate, p.closed_at, p.closed_by
+      from {{month_of :period::text}} m left join periods p on p.period = m.period) p
+
+-- statement: queue_close_period keyed
+with checked as (
+    select m.period,
+           case when period_is_closed(m.period) then 'period_closed'
+                when m.ends_at > now() then 'period_not_ended'
+                when exists (select from invoices i where i.period < m.period and not period_is_closed(i.period))
+                    then 'earlier_period_open'
+                else 'ok' end as outcome
+    from {{month_of :period::text}} m
+), queued as (
+    {{queue_operation :new_op, null, 'close_period', (select jsonb_build_object('period', c.period) from checked c), (select 'close ' || c.period from checked c), (select c.outcome = 'ok' from checked c)}}
+)
+select case when c.outcome <> 'ok' then c.outcome when o.id is null then 'run_under_way' else 'ok' end as outcome,
+       json_build_object('operation_id', o.id, 'period', c.period) as document,
+       '/v1/operations/' || o.id as location
+from checked c left join queued o on true
+
+-- statement: list_tax_rates
+select t.place as cursor,
+       json_build_object('category', t.category, 'valid_from', t.valid_from,
+                         'rate', number_text(t.rate), 'source', t.source) as document
+from (select r.category, r.valid_from, r.rate, r.source,
+             row_number() over (order by r.category, r.valid_from desc) as place
+      from tax_rates r
+      where :category::text is null or r.category = :category) t
+where (:cursor::text is null or t.place > :cursor::bigint)
+order by t.place
+limit :limit::bigint + 1
+
+-- statement: create_tax_rate keyed
+-- A rate holds from a day on that no settled month has seen.
+with body as (
+    select b.category, b.valid_from, b.rate, b.source
+    from json_to_record(:body::json) as b(category text, valid_from date, rate numeric, source text)
+), checked as (
+    select b.category, b.valid_from, b.rate, b.source,
+           exists (select from periods p where p.state = 'closed'
+                   and to_date(p.period, 'YYYY-MM') + interval '1 month' > b.valid_from)
+           or exists (select from invoices i where i.state = 'finalized'
+                      and (i.period_ends_at at time zone i.time_zone)::date > b.valid_from) as settled
+    from body b
+), made as (
+    insert into tax_rates (category, valid_from, rate, source)
+    select c.category, c.valid_from, c.rate, coalesce(c.source, '') from checked c where not c.settled
+    returning category, valid_from, rate, source
+)
+select case when c.settled then 'period_settled' else 'ok' end as outcome, '/valid_from' as pointer,
+       json_build_object('category', t.category, 'valid_from', t.valid_from,
+                         'rate', number_text(t.rate), 'source', t.source) as document
+from checked c left join made t on true
+
+-- ---- The work ----
+
+-- statement: take_billing_run
+update billing_runs r set state = 'running' where r.id = :run_id
+returning r.id, r.period, r.finalize, r.tenant_id
+
+-- statement: end_billing_run
+update billing_runs r
+set state = :state, accounts = :accounts::integer, invoices = :invoices::integer,
+    failures = :failures::jsonb, ended_at = now()
+where r.id = :run_id
+
+-- statement: month_bounds
+select m.period, m.time_zone, instant_text(m.starts_at) as starts_at,
+       instant_text(m.ends_at) as ends_at, m.days
+from {{month_of :period::text}} m
+
+-- statement: billable_tenants
+-- Whoever had a plan in the month, or usage that counts in it, and is not settled yet.
+select t.id
+from tenants t, {{month_of :period::text}} m
+where (:tenant::text is null or t.id = :tenant)
+  and not period_is_settled(t.id, m.period)
+  and (exists (select from plan_assignments a
+               where a.tenant_id = t.id and a.starts_at < m.ends_at
+                 and (a.ends_at is null or a.ends_at > m.starts_at))
+       or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period))
+order by t.id
+
+-- statement: lock_period_to_write
+select lock_period_shared(:period)
+
+-- statement: lock_period_to_settle
+select lock_period_exclusive(:period)
+
+-- Each charge of each plan that a resource was on in the month, with what it is charged for: days for a
+-- recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
+-- Usage of an earlier month that counts in this one has rows of its own (correction_of).
+-- A quarter hour belongs to one plan: the last that began by its end, else the first; so nothing that was
+-- counted just before the start or after the end is lost.
+-- fragment: assignment_of(resource, quarter)
+coalesce((select max(g.number) from assignment g
+          where g.resource_id = resource and usage_slot(g.starts_at) <= quarter),
+         (select min(g.number) from assignment g where g.resource_id = resource))
+
+-- statement: billable_charges
+with month as (
+    select m.period, m.time_zone, m.starts_at, m.ends_at, m.days from {{month_of :period::text}} m
+), assignment as (
+    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
+           coalesce(a.ends_at, 'infinity') as ends_at
+    from plan_assignments a, month m
+    where a.tenant_id = :tenant and a.starts_at < m.ends_at
+), day as (
+    select d.resource_id, d.day, d.quantity,
+           (select max(a.number) from assignment a
+            where a.resource_id = d.resource_id
+              and a.starts_at < ((d.day + 1)::timestamp at time zone m.time_zone)
+              and a.ends_at > (d.day::timestamp at time zone m.time_zone)) as number
+    from month m, resource_days(m.starts_at, least(m.ends_at, now()), m.time_zone, :tenant) d
+), days as (
+    select resource_id, number, count(*) as active_days, sum(quantity) as quantity
+    from day where number is not null group by resource_id, number
+), late as materialized (
+    select distinct u.resource_id, u.meter_id, period_of(u.slot) as own_month
+    from usage_all u, month m
+    where u.tenant_id = :tenant and u.period = m.period and u.slot < m.starts_at
+), usage as (
+    select u.resource_id, a.number, u.meter_id, period_of(u.slot) as own_month,
+           sum(u.total) filter (where u.period = m.period) as total,
+           sum(u.count) filter (where u.period = m.period) as count,
+           max(u.maximum) as maximum,
+           (array_agg(u.latest order by u.latest_at desc, u.latest desc))[1] as latest,
+           sum(u.total) filter (where u.period < m.period) as total_before,
+           sum(u.count) filter (where u.period < m.period) as count_before,
+           max(u.maximum) filter (where u.period < m.period) as maximum_before,
+           (array_agg(u.latest order by u.latest_at desc, u.latest desc) filter (where u.period < m.period))[1] as latest_before
+    from month m
+    join usage_all u on u.tenant_id = :tenant and u.period <= m.period
+    join assignment a on a.resource_id = u.resource_id
+        and a.number = {{assignment_of u.resource_id, u.slot}}
+    where u.period = m.period
+       or (u.resource_id, u.meter_id, period_of(u.slot)) in (
+           select late.resource_id, late.meter_id, late.own_month from late)
+    group by u.resource_id, a.number, u.meter_id, period_of(u.slot)
+    having count(*) filter (where u.period = m.period) > 0
+), charged as (
+    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at, a.ends_at,
+           c.charge, c.place
+    from assignment a
+    join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
+    cross join lateral jsonb_array_elements(v.charges) with ordinality as c(charge, place)
+), item as (
+    select c.resource_id, c.number, c.place, m.period as own_month, d.active_days::numeric as quantity,
+           null::numeric as already, d.active_days, null::text as meter_id
+    from month m, charged c join days d on d.resource_id = c.resource_id and d.number = c.number
+    where c.charge ->> 'kind' = 'recurring'
+    union all
+    select c.resource_id, c.number, c.place, m.period, d.quantity, null, d.active_days, meter.id
+    from month m, charged c
+    join meters meter on meter.code = c.charge ->> 'meter' and meter.source = 'derived'
+    join days d on d.resource_id = c.resource_id and d.number = c.number
+    union all
+    select c.resource_id, c.number, c.place, m.period,
+           case meter.aggregation when 'sum' then coalesce(u.total, 0)
+                                  when 'count' then coalesce(u.count, 0)
+                                  when 'max' then coalesce(u.maximum, 0)
+                                  else coalesce(u.latest, 0) end,
+           null, coalesce(d.active_days, 0), meter.id
+    from month m cross join charged c
+    join meters meter on meter.code = c.charge ->> 'meter' and meter.source <> 'derived'
+    left join usage u on u.resource_id = c.resource_id and u.number = c.number
+        and u.meter_id = meter.id and u.own_month = m.period
+    left join days d on d.resource_id = c.resource_id and d.number = c.number
+    where u.meter_id is not null or d.active_days > 0
+    union all
+    select c.resource_id, c.number, c.place, u.own_month,
+           case meter.aggregation
+               when 'sum' then coalesce(u.total, 0)
+               when 'count' then coalesce(u.count, 0)
+               when 'max' then coalesce(u.maximum, 0) - coalesce(u.maximum_before, 0)
+               else coalesce(u.latest, 0) - coalesce(u.latest_before, 0) end,
+           case meter.aggregation when 'sum' then coalesce(u.total_before, 0)
+                                  when 'count' then coalesce(u.count_before, 0)
+                                  when 'max' then coalesce(u.maximum_before, 0)
+                                  else coalesce(u.latest_before, 0) end,
+           0, meter.id
+    from month m cross join charged c
+    join meters meter on meter.code = c.charge ->> 'meter' and meter.source <> 'derived'
+    join usage u on u.resource_id = c.resource_id and u.number = c.number
+        and u.meter_id = meter.id and u.own_month < m.period
+)
+select r.id as resource_id, r.offering_id, c.plan_id, c.plan_version, c.charge ->> 'code' as charge_code,
+       c.charge ->> 'kind' as kind, c.charge::text as charge,
+       (c.charge ->> 'name') || ' · ' || r.name as description,
+       coalesce(nullif(c.charge ->> 'name_en', ''), c.charge ->> 'name') || ' · ' || r.name as description_en,
+       case when i.own_month < m.period then i.own_month end as correction_of,
+       trim_scale(i.quantity)::text as quantity, trim_scale(i.already)::text as already,
+       i.active_days, m.days as period_days, i.meter_id, coalesce(meter.unit, 'Months') as unit,
+       instant_text(greatest(period_start(i.own_month, m.time_zone), c.starts_at)) as service_starts_at,
+       instant_text(least(period_end(i.own_month, m.time_zone), c.ends_at)) as service_ends_at,
+       o.tax_category, trim_scale(tax.rate)::text as tax_rate,
+       case when c.charge -> 'price' ->> 'model' = 'percentage' and meter.source = 'events' then (
+           select json_agg(json_build_array(e.data ->> meter.value_property, e.period < m.period)
+                           order by e.time, e.id)::text
+           from events e
+           where e.tenant_id = :tenant and e.resource_id = r.id and e.type = meter.event_type
+             and e.period <= m.period and period_of(e.time) = i.own_month
+             and e.data ->> meter.value_property is not null
+           and c.number = {{assignment_of e.resource_id, usage_slot(e.time)}}) end as events
+from month m
+cross join item i
+join charged c on c.resource_id = i.resource_id and c.number = i.number and c.place = i.place
+join resources r on r.tenant_id = :tenant and r.id = c.resource_id
+join offerings o on o.id = r.offering_id
+left join meters meter on meter.id = i.meter_id
+left join lateral (
+    select t.rate from tax_rates t
+    where t.category = o.tax_category
+      and t.valid_from <= (least(period_end(i.own_month, m.time_zone), c.ends_at) at time zone m.time_zone
+                           - interval '1 microsecond')::date
+    order by t.valid_from desc limit 1) tax on true
+order by r.id, c.number, c.place, i.own_month
+
+-- statement: drop_draft_invoice
+delete from invoices i where i.tenant_id = :tenant and i.id = :id and i.state = 'draft'
+
+-- statement: open_draft_invoice
+-- The draft that is there keeps its id; its lines are made anew. No row when the invoice is final.
+insert into invoices as i (tenant_id, id, period, currency, buyer, period_starts_at,
+                           period_ends_at, time_zone, run_id)
+select t.id, :id, m.period, t.currency,
+       jsonb_build_object('name', t.name, 'name_en', t.name_en, 'tax_number', t.tax_number,
+                          'address', t.billing_address, 'email', t.billing_email, 'code', t.code),
+       m.starts_at, m.ends_at, m.time_zone, :run_id
+from tenants t, {{month_of :period::text}} m
+where t.id = :tenant
+on conflict (tenant_id, period, kind) do update
+set currency = excluded.currency, buyer = excluded.buyer, run_id = excluded.run_id,
+    version = i.version + 1
+where i.state = 'draft'
+returning i.id
+
+-- statement: drop_invoice_lines
+delete from invoice_lines l where l.tenant_id = :tenant and l.invoice_id = :id
+
+-- statement: insert_invoice_line
+insert into invoice_lines (
+    tenant_id, invoice_id, line, kind, correction_of, resource_id, offering_id, plan_id,
+    plan_version, charge_code, description, description_en, meter_id, service_starts_at,
+    service_ends_at, quantity, unit, billed_quantity, unit_amount, amount, net, tax_category,
+    tax_rate, tax, price, steps)
+values (:tenant, :id, :line::integer, :kind, :correction_of, :resource_id, :offering_id, :plan_id,
+        :plan_version::integer, :charge_code, :description, :description_en, :meter_id,
+        :service_starts_at::timestamptz, :service_ends_at::timestamptz, :quantity::numeric, :unit,
+        :billed_quantity::numeric, :unit_amount::numeric, :amount::numeric, :net::numeric,
+        :tax_category, :tax_rate::numeric, :tax::numeric, :price::jsonb, :steps::jsonb)
+
+-- statement: total_invoice
+update invoices i
+set net = s.net, tax = s.tax, total = s.net + s.tax
+from (select coalesce(sum(l.net), 0) as net, coalesce(sum(l.tax), 0) as tax
+      from invoice_lines l where l.tenant_id = :tenant and l.invoice_id = :id) s
+where i.tenant_id = :tenant and i.id = :id
+
+-- statement: finalize_invoice
+-- The number is taken in this transaction and given back with it, so the series has no gaps.
+with series as (
+    insert into invoice_series as s (series, last)
+    values ('BCC-' || left(:period, 4), 1)
+    on conflict (series) do update set last = s.last + 1
+    returning s.series || '-' || lpad(s.last::text, 6, '0') as number
+)
+update invoices i
+set state = 'finalized', number = series.number, finalized_at = clock_timestamp(),
+    due_on = (i.period_ends_at at time zone i.time_zone)::date + 29, version = i.version + 1
+from series
+where i.tenant_id = :tenant and i.id = :id and i.state = 'draft'
+
+-- statement: unsettled_tenants
+-- Who has an open invoice, or something to be billed, and so keeps the month from being closed.
+select t.id, t.code
+from tenants t, {{month_of :period::text}} m
+where exists (select from invoices i where i.tenant_id = t.id and i.period = m.period and i.state = 'draft')
+order by t.id
+
+-- statement: gate_terms
+-- Both sides of each term that must agree before a month is closed.
+with line as (
+    select l.net, l.tax, l.amount, l.tax_rate
+    from invoice_lines l join invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+    where i.period = :period and i.state = 'finalized'
+), invoice as (
+    select i.net, i.tax, i.total from invoices i where i.period = :period and i.state = 'finalized'
+), posting as (
+    select p.account, p.amount, e.period
+    from ledger_postings p join ledger_entries e on e.tenant_id = p.tenant_id and e.number = p.entry
+    where e.period <= :period
+), term as (
+    select 2 as place, 'rated_net' as term, 'the lines, each rounded once' as left_name,
+           'net of the invoices' as right_name,
+           (select coalesce(sum(l.net), 0) from line l) as left_value,
+           (select coalesce(sum(i.net), 0) from invoice i) as right_value
+    union all
+    select 3, 'line_tax', 'tax on each line''s net at its rate', 'tax of the invoices',
+           (select coalesce(sum(round(l.net * l.tax_rate, 2)), 0) from line l),
+           (select coalesce(sum(i.tax), 0) from invoice i)
+    union all
+    select 4, 'billed_cost', 'BilledCost of the FOCUS rows, charges and their tax', 'totals of the invoices',
+           (select coalesce(sum(l.net + l.tax), 0) from line l),
+           (select coalesce(sum(i.total), 0) from invoice i)
+    union all
+    select 5, 'receivable', 'totals of the invoices', 'receivable posted to the ledger',
+           (select coalesce(sum(i.total), 0) from invoice i),
+           (select coalesce(sum(p.amount), 0) from posting p
+            where p.period = :period and p.account like 'assets:receivable:%')
+    union all
+    select 6, 'revenue', 'revenue posted to the ledger', 'EffectiveCost of the FOCUS rows without tax',
+           (select coalesce(-sum(p.amount), 0) from posting p
+            where p.period = :period and p.account like 'revenue:%'),
+           (select coalesce(sum(l.net), 0) from line l)
+    union all
+    select 7, 'receivable_balance', 'opening and movement of receivables', 'totals of all final invoices so far',
+           (select coalesce(sum(p.amount), 0) from posting p where p.account like 'assets:receivable:%'),
+           (select coalesce(sum(i.total), 0) from invoices i where i.period <= :period and i.state = 'finalized')
+    union all
+    select 8, 'ledger_balance', 'all postings', 'zero', (select coalesce(sum(p.amount), 0) from posting p), 0
+)
+select t.place, t.term, t.left_name, t.right_name, trim_scale(t.left_value)::text as left_value,
+       trim_scale(t.right_value)::text as right_value, t.left_value = t.right_value as agrees
+from term t
+order by t.place
+
+-- statement: billed_quantities
+-- What was billed for a tenant's month, in the order of billable_charges.
+select l.resource_id, l.charge_code, l.plan_id, l.plan_version, coalesce(l.correction_of, '') as correction_of,
+       trim_scale(l.quantity)::text as quantity, trim_scale(l.amount)::text as amount,
+       round(l.net, 2)::text as net, round(l.tax, 2)::text as tax
+from invoice_lines l join invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+where i.tenant_id = :tenant and i.period = :period
+order by l.line
+
+-- statement: tenants_with_usage
+-- Every tenant that the month's bill may concern, settled or not.
+select t.id
+from tenants t, {{month_of :period::text}} m
+where exists (select from plan_assignments a
+              where a.tenant_id = t.id and a.starts_at < m.ends_at
+                and (a.ends_at is null or a.ends_at > m.starts_at))
+   or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period)
+order by t.id
+
+-- statement: close_period
+insert into periods as p (period, state, starts_at, ends_at, gate, closed_at, closed_by)
+select m.period, 'closed', m.starts_at, m.ends_at, :gate::jsonb, clock_timestamp(),
+       (select o.created_by from operations o where o.id = :operation_id)
+from {{month_of :period::text}} m
+on conflict (period) do update
+set state = 'closed', gate = excluded.gate, closed_at = excluded.closed_at,
+    closed_by = excluded.closed_by, version = p.version + 1
+where p.state = 'open'
+
+-- statement: put_platform
+insert into platform (time_zone, issuer_name, issuer_name_zh)
+values (:time_zone, :issuer_name, :issuer_name_zh)
+on conflict (one) do update
+set issuer_name = excluded.issuer_name, issuer_name_zh = excluded.issuer_name_zh

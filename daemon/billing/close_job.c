@@ -1,0 +1,219 @@
+/*
+ * The close of a month: under the exclusive lock, in one transaction, every account is priced once
+ * more and compared with its invoice, every term of the gate is compared, and only then the month
+ * is closed.
+ */
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/identifier.h"
+#include "common/instant.h"
+#include "daemon/billing/account.h"
+#include "daemon/billing/billing.h"
+#include "proto/json.h"
+#include "statements.h"
+
+enum { DIFFERENCES_SHOWN = 20, DETAIL_SIZE = 1024 };
+
+struct close {
+    struct job *job;
+    char period[PERIOD_TEXT_SIZE];
+    json_t *gate;        /* terms */
+    json_t *differences; /* of usage and rated, at most DIFFERENCES_SHOWN */
+    int64_t compared, differing;
+};
+
+/* The lines that an account was billed for, walked beside those that it would be billed for now. */
+struct walk {
+    struct close *close;
+    const char *tenant;
+    const PGresult *billed;
+    int row;
+};
+
+static void note_difference(struct close *close, const char *tenant,
+                            const struct account_line *item, const char *billed_amount)
+{
+    close->differing++;
+    if (json_array_size(close->differences) < DIFFERENCES_SHOWN)
+        json_array_append_new(
+            close->differences,
+            json_pack("{s:s, s:s?, s:s?, s:s?, s:s?}", "tenant_id", tenant, "resource_id",
+                      item == NULL ? NULL : result_text(item->rows, item->row, "resource_id"),
+                      "charge_code",
+                      item == NULL ? NULL : result_text(item->rows, item->row, "charge_code"),
+                      "rated", item == NULL ? NULL : item->line.amount, "billed", billed_amount));
+}
+
+static bool compare_line(void *context, const struct account_line *item)
+{
+    struct walk *walk = context;
+    int row = walk->row++;
+    bool same = row < PQntuples(walk->billed);
+
+    for (const char *const *column =
+             (const char *const[]){"resource_id", "charge_code", "plan_version", NULL};
+         same && *column != NULL; column++)
+        same = strcmp(result_text(walk->billed, row, *column),
+                      result_text(item->rows, item->row, *column)) == 0;
+    walk->close->compared++;
+    if (!same || strcmp(result_text(walk->billed, row, "amount"), item->line.amount) != 0 ||
+        strcmp(result_text(walk->billed, row, "net"), item->line.net) != 0 ||
+        strcmp(result_text(walk->billed, row, "tax"), item->line.tax) != 0)
+        note_difference(walk->close, walk->tenant, item,
+                        same ? result_text(walk->billed, row, "amount") : NULL);
+    return true;
+}
+
+static bool compare_account(struct close *close, const char *tenant,
+                            char problem[LINE_PROBLEM_SIZE])
+{
+    struct session *session = close->job->session;
+    PGresult *billed = session_run_named(session, &statement_billed_quantities, "tenant", tenant,
+                                         "period", close->period, NULL);
+    PGresult *rows = session_run_named(session, &statement_billable_charges, "tenant", tenant,
+                                       "period", close->period, NULL);
+    struct walk walk = {.close = close, .tenant = tenant, .billed = billed};
+    bool good = account_lines(rows, compare_line, &walk, problem);
+
+    if (good && walk.row < PQntuples(billed))
+        note_difference(close, tenant, NULL, result_text(billed, walk.row, "amount"));
+    PQclear(rows);
+    PQclear(billed);
+    return good && !session_failed(session);
+}
+
+static void add_term(struct close *close, const char *term, const char *left_name,
+                     const char *left_value, const char *right_name, const char *right_value,
+                     bool agrees)
+{
+    json_array_append_new(close->gate,
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:b}", "term", term, "left",
+                                    left_name, "left_value", left_value, "right", right_name,
+                                    "right_value", right_value, "agrees", agrees));
+}
+
+/* usage = rated: what is counted now, priced again, against the lines. */
+static bool compare_usage(struct close *close, char problem[LINE_PROBLEM_SIZE])
+{
+    PGresult *tenants = session_run_named(close->job->session, &statement_tenants_with_usage,
+                                          "period", close->period, NULL);
+    char counts[2][24];
+    bool good = true;
+
+    for (int row = 0; good && row < PQntuples(tenants); row++)
+        good = compare_account(close, result_text(tenants, row, "id"), problem);
+    PQclear(tenants);
+    snprintf(counts[0], sizeof counts[0], "%lld", (long long)close->compared);
+    snprintf(counts[1], sizeof counts[1], "%lld", (long long)(close->compared - close->differing));
+    add_term(close, "usage_rated", "charges that the month's usage gives, priced again", counts[0],
+             "invoice lines equal to them", counts[1], close->differing == 0);
+    return good;
+}
+
+static bool compare_terms(struct close *close)
+{
+    PGresult *terms = session_run_named(close->job->session, &statement_gate_terms, "period",
+                                        close->period, NULL);
+    bool agree = close->differing == 0;
+
+    for (int row = 0; row < PQntuples(terms); row++) {
+        bool agrees = strcmp(result_text(terms, row, "agrees"), "t") == 0;
+        add_term(close, result_text(terms, row, "term"), result_text(terms, row, "left_name"),
+                 result_text(terms, row, "left_value"), result_text(terms, row, "right_name"),
+                 result_text(terms, row, "right_value"), agrees);
+        agree = agree && agrees;
+    }
+    PQclear(terms);
+    return agree;
+}
+
+/* The first term that does not agree, with both sides; or the accounts that are not settled. */
+static void describe_refusal(const struct close *close, char detail[DETAIL_SIZE])
+{
+    char *differences = json_dumps(close->differences, JSON_COMPACT);
+
+    for (size_t i = 0; i < json_array_size(close->gate); i++) {
+        const json_t *term = json_array_get(close->gate, i);
+        if (json_is_true(json_object_get(term, "agrees")))
+            continue;
+        snprintf(detail, DETAIL_SIZE, "%s: %s is %s, %s is %s. %.600s",
+                 json_member_text(term, "term"), json_member_text(term, "left"),
+                 json_member_text(term, "left_value"), json_member_text(term, "right"),
+                 json_member_text(term, "right_value"), close->differing > 0 ? differences : "");
+        break;
+    }
+    free(differences);
+}
+
+static bool find_unsettled(struct close *close, char detail[DETAIL_SIZE])
+{
+    PGresult *tenants = session_run_named(close->job->session, &statement_unsettled_tenants,
+                                          "period", close->period, NULL);
+    bool found = PQntuples(tenants) > 0;
+
+    if (found)
+        snprintf(detail, DETAIL_SIZE,
+                 "%d accounts have a draft invoice, the first is %s; finalize them with a billing "
+                 "run of this period.",
+                 PQntuples(tenants), result_text(tenants, 0, "code"));
+    PQclear(tenants);
+    return found;
+}
+
+static bool write_close(struct close *close)
+{
+    char *gate = json_dumps(close->gate, JSON_COMPACT);
+    char result[64];
+
+    snprintf(result, sizeof result, "{\"period\":\"%s\"}", close->period);
+    PQclear(session_run_named(close->job->session, &statement_close_period, "period", close->period,
+                              "gate", gate, "operation_id", close->job->id, NULL));
+    free(gate);
+    return job_complete(close->job, true, result);
+}
+
+static bool pass_gate(struct close *close)
+{
+    char problem[LINE_PROBLEM_SIZE] = "", detail[DETAIL_SIZE] = "";
+    struct session *session = close->job->session;
+
+    session_begin(session);
+    PQclear(session_run_named(session, &statement_lock_period_to_settle, "period", close->period,
+                              NULL));
+    if (find_unsettled(close, detail))
+        return job_fail(close->job, "invoices_open", detail);
+    if (!compare_usage(close, problem)) {
+        if (problem[0] != '\0')
+            return job_fail(close->job, "gate_refused", problem);
+        session_rollback(session);
+        return false;
+    }
+    if (!compare_terms(close)) {
+        describe_refusal(close, detail);
+        return job_fail(close->job, "gate_refused", detail);
+    }
+    return write_close(close);
+}
+
+static bool run_close(struct job *job)
+{
+    struct close close = {.job = job, .gate = json_array(), .differences = json_array()};
+    json_t *argument = json_loads(job->argument, 0, NULL);
+    const char *period = json_member_text(argument, "period");
+    bool good;
+
+    snprintf(close.period, sizeof close.period, "%s", period == NULL ? "" : period);
+    good = pass_gate(&close);
+    json_decref(argument);
+    json_decref(close.gate);
+    json_decref(close.differences);
+    return good;
+}
+
+/* One transaction, however many accounts there are. */
+enum { CLOSE_LEASE = 3600 };
+
+const struct job_kind billing_close_kind = {
+    .name = "close_period", .run = run_close, .lease_seconds = CLOSE_LEASE};

@@ -1,0 +1,42 @@
+-- RADIUS: authorization and accounting of broadband lines. Accounting is a function of the schema
+-- (0008_broadband.sql), since it locks, looks and writes in turn.
+
+-- statement: find_line
+select l.tenant_id, l.resource_id, r.state, encode(l.secret, 'hex') as secret,
+       host(l.static_address) as static_address, l.maximum_downstream_kbit,
+       l.maximum_upstream_kbit, (
+           select p.code
+           from plan_assignments a join plans p on p.id = a.plan_id
+           where a.tenant_id = l.tenant_id and a.resource_id = l.resource_id
+             and a.starts_at <= clock_timestamp()
+             and (a.ends_at is null or a.ends_at > clock_timestamp())) as tier
+from broadband_lines l join resources r on r.tenant_id = l.tenant_id and r.id = l.resource_id
+where l.login = :login and l.released_at is null
+
+-- statement: account_packet
+select radius_account(:packet::jsonb) as problem
+
+-- statement: quarantine_packet
+insert into radius_quarantine (reason, packet) values (:reason, '{}') returning reason as problem
+
+-- statement: list_broadband_sessions
+select lpad(s.number::text, 10, '0') as cursor, json_build_object(
+    'number', s.number, 'session_id', s.session_id, 'started_at', instant_text(s.started_at),
+    'last_at', instant_text(s.last_at), 'stopped_at', instant_text(s.stopped_at),
+    'stop_cause', s.stop_cause, 'input_bytes', number_text(s.input_bytes),
+    'output_bytes', number_text(s.output_bytes), 'framed_address', s.framed_address,
+    'calling_station', s.calling_station) as document
+from radius_sessions s
+where s.resource_id = :resource_id and {{own s}}
+{{page lpad(s.number::text, 10, '0')}}
+
+-- statement: list_radius_quarantine
+select lpad(q.number::text, 18, '0') as cursor, json_build_object(
+    'number', q.number::text, 'reason', q.reason, 'login', q.packet ->> 'login',
+    'server', coalesce(nullif(q.packet ->> 'identifier', ''), q.packet ->> 'address'),
+    'session_id', q.packet ->> 'session_id', 'status', (q.packet ->> 'status')::integer,
+    'input_bytes', q.packet ->> 'input_bytes', 'output_bytes', q.packet ->> 'output_bytes',
+    'received_at', instant_text(q.received_at)) as document
+from radius_quarantine q
+where (:reason::text is null or q.reason = :reason)
+{{page lpad(q.number::text, 18, '0')}}

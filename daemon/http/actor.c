@@ -1,0 +1,78 @@
+#include "daemon/http/actor.h"
+
+#include <stddef.h>
+
+/* What each role may do: permissions of the contract, "x:*" for all of x, "*" for all. */
+static const struct {
+    const char *role;
+    const char *permissions; /* separated by blanks */
+} roles[] = {
+    {"platform_admin", "*"},
+    {"operator",
+     "tenants:* users:* api-keys:* catalog:* prices:* resources:* terminals:* broadband:* "
+     "software:* events:* usage:* meters:* invoices:read billing-runs:read periods:read "
+     "exports:read operations:read audit:read"},
+    {"finance",
+     "tenants:read users:read catalog:read prices:* resources:read terminals:read software:read "
+     "events:read usage:read meters:read billing-runs:* invoices:* periods:* exports:* "
+     "operations:read audit:read"},
+    {"auditor",
+     "tenants:read users:read api-keys:read catalog:read prices:read resources:read "
+     "terminals:read broadband:read software:read events:read usage:read meters:read "
+     "billing-runs:read invoices:read periods:read exports:read operations:read audit:read"},
+    {"park_manager",
+     "tenants:read users:read api-keys:read catalog:read prices:read resources:read "
+     "terminals:read broadband:read software:read usage:read meters:read invoices:read "
+     "operations:read audit:read"},
+    {"owner", "tenants:read users:* api-keys:* catalog:read prices:* resources:read "
+              "resources:write terminals:read broadband:read software:* events:* usage:* "
+              "meters:read invoices:read operations:read audit:read"},
+    {"admin", "tenants:read users:* api-keys:* catalog:read prices:* resources:read "
+              "resources:write terminals:read broadband:read software:* events:* usage:* "
+              "meters:read invoices:read operations:read audit:read"},
+    {"developer", "tenants:read api-keys:* catalog:read prices:* resources:read software:read "
+                  "events:* usage:* meters:read operations:read"},
+    {"billing", "tenants:read catalog:read prices:* resources:read usage:read meters:read "
+                "invoices:read operations:read"},
+    {"member", "tenants:read catalog:read prices:read resources:read software:read usage:read "
+               "meters:read"},
+};
+
+/* "*", "invoices:*" or the permission itself. */
+static bool covers(struct slice granted, struct slice permission)
+{
+    if (slice_is(granted, "*"))
+        return true;
+    if (granted.length > 1 && granted.data[granted.length - 1] == '*')
+        return permission.length >= granted.length - 1 &&
+               memcmp(granted.data, permission.data, granted.length - 1) == 0;
+    return slice_equal(granted, permission);
+}
+
+static bool list_covers(const char *list, struct slice permission)
+{
+    struct slice rest = slice_of(list);
+    struct slice word;
+
+    while (slice_split(&rest, ' ', &word))
+        if (covers(word, permission))
+            return true;
+    return covers(rest, permission);
+}
+
+static const char *role_permissions(const char *role)
+{
+    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
+        if (strcmp(roles[i].role, role) == 0)
+            return roles[i].permissions;
+    return "";
+}
+
+bool actor_may(const struct actor *actor, const char *permission)
+{
+    if (permission == NULL)
+        return true;
+    struct slice wanted = slice_of(permission);
+    return list_covers(role_permissions(actor->role), wanted) &&
+           (actor->scopes[0] == '\0' || list_covers(actor->scopes, wanted));
+}

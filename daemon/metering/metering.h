@@ -1,0 +1,24 @@
+/*
+ * Metering: events come in, each counts once, and they add up to usage by quarter hours.
+ *
+ * Invariants
+ * - The key of an event is (tenant, source, id), and a constraint of the database. The same insert
+ *   that claims it stores the event, and the same statement adds it to usage; so an event and its
+ *   usage are there both or neither.
+ * - Usage is folded slots and deltas not folded yet, read together in one snapshot (view
+ * usage_all); folding moves a delta from one to the other in one statement.
+ * - Who writes usage holds the locks of the months in which it can come to count, shared
+ *   (lock_usage_periods), and sees what a close committed while it waited.
+ * - Days of seats, lines and terminals are no rows: they come from the history of resources.
+ *
+ * Other domains read usage through the SQL function usage_of_period.
+ */
+#ifndef DAEMON_METERING_METERING_H
+#define DAEMON_METERING_METERING_H
+
+#include "daemon/db/job.h"
+
+/* Folds deltas into slots, periodically; any number may run at once. */
+extern const struct job_kind metering_fold_kind;
+
+#endif

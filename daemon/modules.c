@@ -1,0 +1,17 @@
+/*
+ * The one file that names every module. The domains in their order, in which one may use those
+ * before it:
+ *
+ *     tenants identity rating catalog resources broadband terminals software metering billing
+ *     exports operations audit demonstration
+ */
+#include "daemon/billing/billing.h"
+#include "daemon/db/job.h"
+#include "daemon/exports/exports.h"
+#include "daemon/http/http.h"
+#include "daemon/metering/metering.h"
+
+const struct job_kind *const job_kinds[] = {
+    &billing_run_kind,   &billing_close_kind, &export_kind,
+    &metering_fold_kind, &http_forget_kind,   NULL,
+};

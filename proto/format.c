@@ -1,0 +1,303 @@
+#include "proto/format.h"
+
+#include <arpa/inet.h>
+
+#include "common/instant.h"
+#include "proto/contract.h"
+
+enum {
+    INTEGER_DIGITS = 18,
+    FRACTION_DIGITS = 12,
+    CURRENCY_LENGTH = 3,
+    CODE_LENGTH = 64,
+    LINE_LENGTH = 64, /* of a login, before the @ */
+    TIME_ZONE_LENGTH = 64,
+    EVENT_TYPE_LENGTH = 128,
+    EXTERNAL_ID_LENGTH = 128, /* characters */
+    TAG_LENGTH = 64,
+    EMAIL_LENGTH = 254, /* RFC 5321, 4.5.3.1 */
+    EMAIL_LOCAL_LENGTH = 64,
+    LABEL_LENGTH = 63, /* of a domain name */
+    URI_LENGTH = 2048,
+    FILE_NAME_LENGTH = 255, /* bytes */
+    IPV4_BITS = 32,
+    IPV6_BITS = 128,
+};
+
+#define DIGITS "0123456789"
+#define LOWER "abcdefghijklmnopqrstuvwxyz"
+#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define ALPHANUMERIC LOWER UPPER DIGITS
+
+/* True when `set` holds the character; no set holds NUL. */
+static bool within(char character, const char *set)
+{
+    return character != '\0' && strchr(set, character) != NULL;
+}
+
+/* How many characters of the set the text begins with. */
+static size_t span(struct slice text, const char *set)
+{
+    size_t length = 0;
+
+    while (length < text.length && within(text.data[length], set))
+        length++;
+    return length;
+}
+
+/* One to `maximum` characters of the set, and nothing else. */
+static bool consists_of(struct slice text, const char *set, size_t maximum)
+{
+    return text.length >= 1 && text.length <= maximum && span(text, set) == text.length;
+}
+
+/* The same, beginning with one of `first`. */
+static bool begins_and_consists_of(struct slice text, const char *first, const char *set,
+                                   size_t maximum)
+{
+    return consists_of(text, set, maximum) && within(text.data[0], first);
+}
+
+/* No control characters: neither ASCII's nor Unicode's (U+0080 to U+009F, and the line and
+ * paragraph separators U+2028 and U+2029). */
+static bool is_printable(struct slice text)
+{
+    const unsigned char *bytes = (const unsigned char *)text.data;
+
+    for (size_t i = 0; i < text.length; i++) {
+        if (bytes[i] < 0x20 || bytes[i] == 0x7f)
+            return false;
+        if (bytes[i] == 0xc2 && i + 1 < text.length && bytes[i + 1] < 0xa0)
+            return false;
+        if (bytes[i] == 0xe2 && i + 2 < text.length && bytes[i + 1] == 0x80 &&
+            (bytes[i + 2] == 0xa8 || bytes[i + 2] == 0xa9))
+            return false;
+    }
+    return true;
+}
+
+static struct slice after(struct slice text, size_t length)
+{
+    return length == 0 ? text : (struct slice){text.data + length, text.length - length};
+}
+
+bool format_amount(struct slice text)
+{
+    size_t integer = span(text, DIGITS);
+    struct slice fraction = after(text, integer);
+
+    if (integer < 1 || integer > INTEGER_DIGITS)
+        return false;
+    return fraction.length == 0 ||
+           (fraction.data[0] == '.' && consists_of(after(fraction, 1), DIGITS, FRACTION_DIGITS));
+}
+
+bool format_decimal(struct slice text)
+{
+    return format_amount(slice_starts_with(text, "-") ? after(text, 1) : text);
+}
+
+bool format_currency(struct slice text)
+{
+    return text.length == CURRENCY_LENGTH && span(text, UPPER) == CURRENCY_LENGTH;
+}
+
+bool format_instant(struct slice text)
+{
+    instant ignored;
+
+    return instant_parse(text, &ignored);
+}
+
+bool format_date(struct slice text)
+{
+    return date_valid(text);
+}
+
+bool format_period(struct slice text)
+{
+    struct period ignored;
+
+    return period_parse(text, &ignored);
+}
+
+bool format_time_zone(struct slice text)
+{
+    return begins_and_consists_of(text, LOWER UPPER, ALPHANUMERIC "/_+-", TIME_ZONE_LENGTH);
+}
+
+static bool is_label(struct slice text)
+{
+    return consists_of(text, ALPHANUMERIC "-", LABEL_LENGTH) && text.data[0] != '-' &&
+           text.data[text.length - 1] != '-';
+}
+
+/* Two labels at least. */
+static bool is_domain(struct slice text)
+{
+    struct slice label;
+    size_t labels = 1;
+
+    for (; slice_split(&text, '.', &label); labels++)
+        if (!is_label(label))
+            return false;
+    return labels >= 2 && is_label(text);
+}
+
+/* RFC 5321's dot-string and a domain; quoted local parts and address literals are not taken. */
+bool format_email(struct slice text)
+{
+    struct slice local, atom;
+
+    if (text.length > EMAIL_LENGTH || !slice_split(&text, '@', &local) ||
+        local.length > EMAIL_LOCAL_LENGTH || !is_domain(text))
+        return false;
+    do {
+        bool more = slice_split(&local, '.', &atom);
+
+        if (!consists_of(more ? atom : local, ALPHANUMERIC "!#$%&'*+/=?^_`{|}~-",
+                         EMAIL_LOCAL_LENGTH))
+            return false;
+        if (!more)
+            return true;
+    } while (true);
+}
+
+bool format_code(struct slice text)
+{
+    return begins_and_consists_of(text, LOWER DIGITS, LOWER DIGITS "_-", CODE_LENGTH);
+}
+
+bool format_event_type(struct slice text)
+{
+    struct slice part;
+
+    if (text.length > EVENT_TYPE_LENGTH)
+        return false;
+    while (slice_split(&text, '.', &part))
+        if (!format_code(part))
+            return false;
+    return format_code(text);
+}
+
+bool format_external_id(struct slice text)
+{
+    size_t characters = 0;
+
+    for (size_t i = 0; i < text.length; i++)
+        characters += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+    return characters >= 1 && characters <= EXTERNAL_ID_LENGTH && is_printable(text);
+}
+
+bool format_login(struct slice text)
+{
+    struct slice line;
+
+    return slice_split(&text, '@', &line) &&
+           begins_and_consists_of(line, ALPHANUMERIC, ALPHANUMERIC "._-", LINE_LENGTH) &&
+           format_code(text);
+}
+
+bool format_asset_tag(struct slice text)
+{
+    return begins_and_consists_of(text, ALPHANUMERIC, ALPHANUMERIC "._/-", TAG_LENGTH);
+}
+
+bool format_serial(struct slice text)
+{
+    return begins_and_consists_of(text, ALPHANUMERIC, ALPHANUMERIC "._/:+-", TAG_LENGTH);
+}
+
+static bool read_address(int family, struct slice text, unsigned char *bytes)
+{
+    char terminated[INET6_ADDRSTRLEN];
+
+    if (text.length == 0 || text.length >= sizeof terminated ||
+        memchr(text.data, '\0', text.length) != NULL)
+        return false;
+    memcpy(terminated, text.data, text.length);
+    terminated[text.length] = '\0';
+    return inet_pton(family, terminated, bytes) == 1;
+}
+
+bool format_ipv4(struct slice text)
+{
+    unsigned char bytes[sizeof(struct in_addr)];
+
+    return read_address(AF_INET, text, bytes);
+}
+
+bool format_ipv6(struct slice text)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+
+    return read_address(AF_INET6, text, bytes);
+}
+
+/* True when every bit from number `from` on is 0. */
+static bool bits_clear(const unsigned char *bytes, uint64_t from, uint64_t bits)
+{
+    for (uint64_t bit = from; bit < bits; bit++)
+        if (bytes[bit / 8] & 0x80 >> bit % 8)
+            return false;
+    return true;
+}
+
+/* With no bit set beyond the prefix, as PostgreSQL's cidr has it. */
+bool format_cidr(struct slice text)
+{
+    unsigned char bytes[sizeof(struct in6_addr)];
+    struct slice address;
+    uint64_t prefix, bits;
+
+    if (!slice_split(&text, '/', &address) || (text.length > 1 && text.data[0] == '0'))
+        return false;
+    if (read_address(AF_INET, address, bytes))
+        bits = IPV4_BITS;
+    else if (read_address(AF_INET6, address, bytes))
+        bits = IPV6_BITS;
+    else
+        return false;
+    return slice_to_number(text, bits, &prefix) && bits_clear(bytes, prefix, bits);
+}
+
+/* RFC 3986's characters, and escapes that are whole. */
+bool format_uri_reference(struct slice text)
+{
+    static const char SET[] = ALPHANUMERIC "-._~:/?#[]@!$&'()*+,;=%";
+
+    if (!consists_of(text, SET, URI_LENGTH))
+        return false;
+    for (size_t i = 0; i < text.length; i++)
+        if (text.data[i] == '%' &&
+            (i + 2 >= text.length || !within(text.data[i + 1], DIGITS "abcdefABCDEF") ||
+             !within(text.data[i + 2], DIGITS "abcdefABCDEF")))
+            return false;
+    return true;
+}
+
+bool format_language(struct slice text)
+{
+    return slice_is(text, "en") || slice_is(text, "zh-CN");
+}
+
+bool format_scope(struct slice text)
+{
+    return contract_permission_known(text);
+}
+
+bool format_text_line(struct slice text)
+{
+    return is_printable(text);
+}
+
+/* Of no other folder, not hidden, and fit to stand in a quoted header parameter. */
+bool format_file_name(struct slice text)
+{
+    if (text.length < 1 || text.length > FILE_NAME_LENGTH || text.data[0] == '.')
+        return false;
+    for (size_t i = 0; i < text.length; i++)
+        if (within(text.data[i], "/\\\""))
+            return false;
+    return is_printable(text);
+}

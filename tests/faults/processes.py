@@ -1,0 +1,78 @@
+"""The processes of a running bccd, found in /proc."""
+
+import os
+import signal
+import time
+
+
+def read(process, name):
+    try:
+        with open(f"/proc/{process}/{name}", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def children(parent):
+    """Living children by number."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        state = read(entry, "stat").rpartition(")")[2].split()
+        if state and state[0] not in "ZX" and int(state[1]) == parent:
+            found.append(int(entry))
+    return found
+
+
+def supervisor(daemon):
+    with open(os.path.join(daemon.state, "bccd.pid"), encoding="utf-8") as file:
+        return int(file.read())
+
+
+def named(daemon):
+    """The supervisor's children by their names."""
+    return {read(child, "comm").strip(): child for child in children(supervisor(daemon))}
+
+
+def postmaster(daemon):
+    """None while there is none."""
+    path = os.path.join(daemon.state, "postgresql", "data", "postmaster.pid")
+    try:
+        with open(path, encoding="utf-8") as file:
+            return int(file.readline())
+    except (OSError, ValueError):
+        return None
+
+
+def all_of_postgresql(daemon):
+    parent = postmaster(daemon)
+    return [parent, *children(parent)]
+
+
+def find(daemon, name, seconds=30.0):
+    """Waits for a process of that name."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if name == "supervisor":
+            return supervisor(daemon)
+        process = postmaster(daemon) if name == "postmaster" else named(daemon).get(name)
+        if process is not None:
+            return process
+        time.sleep(0.02)
+    raise AssertionError(f"there is no process {name}: {named(daemon)}")
+
+
+def is_living(process):
+    return read(process, "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
+
+
+def kill_supervisor(daemon):
+    """With SIGKILL; all its children go with it, and PostgreSQL stays."""
+    parent = supervisor(daemon)
+    orphans = children(parent)
+    os.kill(parent, signal.SIGKILL)
+    daemon.process.wait()
+    deadline = time.monotonic() + 10
+    while any(is_living(orphan) and read(orphan, "comm") != "postgres\n" for orphan in orphans):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"children outlive their supervisor: {orphans}")
+        time.sleep(0.02)
