@@ -65,14 +65,25 @@ def is_living(process):
     return read(process, "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
+def wait_gone(victims, seconds=10.0):
+    """What was killed may still be seen for as long as the kernel takes its memory back."""
+    deadline = time.monotonic() + seconds
+    while any(map(is_living, victims)):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"they live on: {victims}")
+        time.sleep(0.02)
+
+
+def kill(process):
+    """With SIGKILL; it is gone when this comes back, so that the next look finds its successor."""
+    os.kill(process, signal.SIGKILL)
+    wait_gone([process])
+
+
 def kill_supervisor(daemon):
     """With SIGKILL; all its children go with it, and PostgreSQL stays."""
     parent = supervisor(daemon)
     orphans = children(parent)
     os.kill(parent, signal.SIGKILL)
     daemon.process.wait()
-    deadline = time.monotonic() + 10
-    while any(is_living(orphan) and read(orphan, "comm") != "postgres\n" for orphan in orphans):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"children outlive their supervisor: {orphans}")
-        time.sleep(0.02)
+    wait_gone([orphan for orphan in orphans if read(orphan, "comm") != "postgres\n"])

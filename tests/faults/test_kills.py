@@ -220,7 +220,7 @@ class KillsTest(ApiTest):
             processes.kill_supervisor(self.daemon)
             self.daemon.start()
         else:
-            os.kill(processes.find(self.daemon, name), signal.SIGKILL)
+            processes.kill(processes.find(self.daemon, name))
 
     def alive(self):
         return self.daemon.is_ready() and CHILDREN <= set(processes.named(self.daemon))
