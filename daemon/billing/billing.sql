@@ -65,6 +65,34 @@ json_build_object(
         extract(day from to_date(named, 'YYYY-MM') + interval '1 month' - interval '1 day')::bigint as days
  from platform p)
 
+-- Who had a plan in the month, or usage that counts in it.
+-- fragment: has_activity(t, m)
+(exists (select from plan_assignments a
+         where a.tenant_id = t.id and a.starts_at < m.ends_at
+           and (a.ends_at is null or a.ends_at > m.starts_at))
+ or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period))
+
+-- The month from which on a tenant may have something to be billed.
+-- fragment: first_period(t)
+least((select period_of(min(a.starts_at)) from plan_assignments a where a.tenant_id = t.id),
+      (select min(u.period) from usage_slots u where u.tenant_id = t.id),
+      (select min(u.period) from usage_deltas u where u.tenant_id = t.id))
+
+-- The plan that a resource is on in a quarter hour: the last that began by its end, else the first; so nothing
+-- that was counted just before the start or after the end is lost.
+-- fragment: assignment_at(tenant, resource, quarter)
+coalesce((select max(g.number) from plan_assignments g
+          where g.tenant_id = tenant and g.resource_id = resource and usage_slot(g.starts_at) <= quarter),
+         (select min(g.number) from plan_assignments g
+          where g.tenant_id = tenant and g.resource_id = resource))
+
+-- The plan of a day: the last that was in force on it.
+-- fragment: assignment_on(d, of_zone)
+(select max(g.number) from plan_assignments g
+ where g.tenant_id = d.tenant_id and g.resource_id = d.resource_id
+   and g.starts_at < ((d.day + 1)::timestamp at time zone of_zone)
+   and (g.ends_at is null or g.ends_at > (d.day::timestamp at time zone of_zone)))
+
 -- statement: list_billing_runs
 select r.id as cursor, {{run_document r}} as document
 from billing_runs r
@@ -185,9 +213,9 @@ order by p.period desc
 limit :limit::bigint + 1
 
 -- statement: get_period
--- A month without a row is open.
+-- A month without a row is open, unless a later one is closed.
 select {{period_document p}} as document
-from (select coalesce(p.period, m.period) as period, coalesce(p.state, 'open') as state,
+from (select m.period, case when period_is_closed(m.period) then 'closed' else 'open' end as state,
              m.starts_at, m.ends_at, p.gate, p.closed_at, p.closed_by
       from {{month_of :period::text}} m left join periods p on p.period = m.period) p
 
@@ -196,10 +224,11 @@ with checked as (
     select m.period,
            case when period_is_closed(m.period) then 'period_closed'
                 when m.ends_at > now() then 'period_not_ended'
-                when exists (select from invoices i where i.period < m.period and not period_is_closed(i.period))
+                when f.period < m.period and not period_is_closed(period_after(m.period, -1))
                     then 'earlier_period_open'
                 else 'ok' end as outcome
-    from {{month_of :period::text}} m
+    from {{month_of :period::text}} m,
+         (select min({{first_period t}}) as period from tenants t) f
 ), queued as (
     {{queue_operation :new_op, null, 'close_period', (select jsonb_build_object('period', c.period) from checked c), (select 'close ' || c.period from checked c), (select c.outcome = 'ok' from checked c)}}
 )
@@ -245,12 +274,15 @@ from checked c left join made t on true
 -- ---- The work ----
 
 -- statement: take_billing_run
+-- One that was interrupted has settled accounts already.
 update billing_runs r set state = 'running' where r.id = :run_id
-returning r.id, r.period, r.finalize, r.tenant_id
+returning r.id, r.period, r.finalize, r.tenant_id,
+          (select count(*) from invoices i where i.run_id = r.id and i.state = 'finalized') as settled
 
 -- statement: end_billing_run
 update billing_runs r
-set state = :state, accounts = :accounts::integer, invoices = :invoices::integer,
+set state = :state, accounts = :accounts::integer,
+    invoices = (select count(*) from invoices i where i.run_id = r.id),
     failures = :failures::jsonb, ended_at = now()
 where r.id = :run_id
 
@@ -260,16 +292,22 @@ select m.period, m.time_zone, instant_text(m.starts_at) as starts_at,
 from {{month_of :period::text}} m
 
 -- statement: billable_tenants
--- Whoever had a plan in the month, or usage that counts in it, and is not settled yet.
+-- Who is to be billed for the month and is not settled yet; with closing, everybody.
 select t.id
 from tenants t, {{month_of :period::text}} m
 where (:tenant::text is null or t.id = :tenant)
-  and not period_is_settled(t.id, m.period)
-  and (exists (select from plan_assignments a
-               where a.tenant_id = t.id and a.starts_at < m.ends_at
-                 and (a.ends_at is null or a.ends_at > m.starts_at))
-       or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period))
+  and {{has_activity t, m}}
+  and (:closing::boolean or not period_is_settled(t.id, m.period))
 order by t.id
+
+-- statement: unsettled_before
+-- The months before this one that a tenant may still have to be billed for, the first one first.
+select to_char(o.month, 'YYYY-MM') as period
+from tenants t,
+     generate_series(to_date({{first_period t}}, 'YYYY-MM'),
+                     to_date(period_after(:period, -1), 'YYYY-MM'), interval '1 month') as o(month)
+where t.id = :tenant and not period_is_settled(t.id, to_char(o.month, 'YYYY-MM'))
+order by o.month
 
 -- statement: lock_period_to_write
 select lock_period_shared(:period)
@@ -277,98 +315,92 @@ select lock_period_shared(:period)
 -- statement: lock_period_to_settle
 select lock_period_exclusive(:period)
 
+-- statement: billable_charges
 -- Each charge of each plan that a resource was on in the month, with what it is charged for: days for a
 -- recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
--- Usage of an earlier month that counts in this one has rows of its own (correction_of).
--- A quarter hour belongs to one plan: the last that began by its end, else the first; so nothing that was
--- counted just before the start or after the end is lost.
--- fragment: assignment_of(resource, quarter)
-coalesce((select max(g.number) from assignment g
-          where g.resource_id = resource and usage_slot(g.starts_at) <= quarter),
-         (select min(g.number) from assignment g where g.resource_id = resource))
-
--- statement: billable_charges
+-- Usage of an earlier month that counts in this one has rows of its own (correction_of), with what that month
+-- was billed for before: `already`, null where it had no line.
+--
+-- A part of a month, by the charge's proration: calendar_day, its active days; fixed_30, the same where every
+-- month has thirty days, since the last one stands for what is missing or too much; none, the whole, and once
+-- only, to the plan with which the resource began.
 with month as (
     select m.period, m.time_zone, m.starts_at, m.ends_at, m.days from {{month_of :period::text}} m
-), assignment as (
-    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
-           coalesce(a.ends_at, 'infinity') as ends_at
-    from plan_assignments a, month m
-    where a.tenant_id = :tenant and a.starts_at < m.ends_at
 ), day as (
-    select d.resource_id, d.day, d.quantity,
-           (select max(a.number) from assignment a
-            where a.resource_id = d.resource_id
-              and a.starts_at < ((d.day + 1)::timestamp at time zone m.time_zone)
-              and a.ends_at > (d.day::timestamp at time zone m.time_zone)) as number
+    select d.resource_id, d.quantity, {{assignment_on d, m.time_zone}} as number,
+           case when extract(day from d.day) = m.days then 31 - m.days else 1 end as of_thirty
     from month m, resource_days(m.starts_at, least(m.ends_at, now()), m.time_zone, :tenant) d
 ), days as (
-    select resource_id, number, count(*) as active_days, sum(quantity) as quantity
+    select resource_id, number, count(*) as active_days, sum(of_thirty) as of_thirty, sum(quantity) as quantity,
+           number = min(number) over (partition by resource_id) as begins
     from day where number is not null group by resource_id, number
-), late as materialized (
-    select distinct u.resource_id, u.meter_id, period_of(u.slot) as own_month
-    from usage_all u, month m
-    where u.tenant_id = :tenant and u.period = m.period and u.slot < m.starts_at
+), counted as materialized (
+    select u.resource_id, u.meter_id, to_char(u.slot at time zone m.time_zone, 'YYYY-MM') as own_month,
+           u.slot, u.total, u.count, u.maximum, u.latest_at, u.latest
+    from month m join usage_all u on u.tenant_id = :tenant and u.period = m.period
+), late as (
+    select distinct c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
+), part as (
+    select c.resource_id, c.meter_id, c.own_month, false as before,
+           c.slot, c.total, c.count, c.maximum, c.latest_at, c.latest
+    from counted c
+    union all
+    select l.resource_id, l.meter_id, l.own_month, true, u.slot, u.total, u.count, u.maximum, u.latest_at, u.latest
+    from month m cross join late l
+    join usage_all u on u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
+        and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
+        and u.period < m.period
 ), usage as (
-    select u.resource_id, a.number, u.meter_id, period_of(u.slot) as own_month,
-           sum(u.total) filter (where u.period = m.period) as total,
-           sum(u.count) filter (where u.period = m.period) as count,
-           max(u.maximum) as maximum,
-           (array_agg(u.latest order by u.latest_at desc, u.latest desc))[1] as latest,
-           sum(u.total) filter (where u.period < m.period) as total_before,
-           sum(u.count) filter (where u.period < m.period) as count_before,
-           max(u.maximum) filter (where u.period < m.period) as maximum_before,
-           (array_agg(u.latest order by u.latest_at desc, u.latest desc) filter (where u.period < m.period))[1] as latest_before
-    from month m
-    join usage_all u on u.tenant_id = :tenant and u.period <= m.period
-    join assignment a on a.resource_id = u.resource_id
-        and a.number = {{assignment_of u.resource_id, u.slot}}
-    where u.period = m.period
-       or (u.resource_id, u.meter_id, period_of(u.slot)) in (
-           select late.resource_id, late.meter_id, late.own_month from late)
-    group by u.resource_id, a.number, u.meter_id, period_of(u.slot)
-    having count(*) filter (where u.period = m.period) > 0
+    select u.resource_id, u.number, u.meter_id, u.own_month,
+           case meter.aggregation when 'sum' then sum(u.total) when 'count' then sum(u.count)
+                                  when 'max' then max(u.maximum)
+                                  else (array_agg(u.latest order by u.latest_at desc, u.latest desc))[1] end as whole,
+           case meter.aggregation
+               when 'sum' then sum(u.total) filter (where u.before)
+               when 'count' then sum(u.count) filter (where u.before)
+               when 'max' then max(u.maximum) filter (where u.before)
+               else (array_agg(u.latest order by u.latest_at desc, u.latest desc) filter (where u.before))[1]
+           end as already
+    from (select p.resource_id, {{assignment_at :tenant, p.resource_id, p.slot}} as number, p.meter_id, p.own_month,
+                 p.before, p.total, p.count, p.maximum, p.latest_at, p.latest from part p) u
+    join meters meter on meter.id = u.meter_id
+    group by u.resource_id, u.number, u.meter_id, u.own_month, meter.aggregation
+    having not bool_and(u.before)
 ), charged as (
-    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at, a.ends_at,
-           c.charge, c.place
-    from assignment a
+    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
+           coalesce(a.ends_at, 'infinity') as ends_at, c.charge, c.place
+    from month m join plan_assignments a on a.tenant_id = :tenant and a.starts_at < m.ends_at
     join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
     cross join lateral jsonb_array_elements(v.charges) with ordinality as c(charge, place)
 ), item as (
-    select c.resource_id, c.number, c.place, m.period as own_month, d.active_days::numeric as quantity,
-           null::numeric as already, d.active_days, null::text as meter_id
+    select c.resource_id, c.number, c.place, m.period as own_month, null::text as meter_id,
+           null::numeric as quantity, null::numeric as already,
+           case c.charge ->> 'proration' when 'fixed_30' then d.of_thirty when 'none' then m.days
+                                         else d.active_days end as active_days,
+           case c.charge ->> 'proration' when 'fixed_30' then 30 else m.days end as period_days
     from month m, charged c join days d on d.resource_id = c.resource_id and d.number = c.number
-    where c.charge ->> 'kind' = 'recurring'
+    where c.charge ->> 'kind' = 'recurring' and (d.begins or c.charge ->> 'proration' is distinct from 'none')
     union all
-    select c.resource_id, c.number, c.place, m.period, d.quantity, null, d.active_days, meter.id
+    select c.resource_id, c.number, c.place, m.period, meter.id, d.quantity, null, null, null
     from month m, charged c
     join meters meter on meter.code = c.charge ->> 'meter' and meter.source = 'derived'
     join days d on d.resource_id = c.resource_id and d.number = c.number
     union all
-    select c.resource_id, c.number, c.place, m.period,
-           case meter.aggregation when 'sum' then coalesce(u.total, 0)
-                                  when 'count' then coalesce(u.count, 0)
-                                  when 'max' then coalesce(u.maximum, 0)
-                                  else coalesce(u.latest, 0) end,
-           null, coalesce(d.active_days, 0), meter.id
+    select c.resource_id, c.number, c.place, m.period, meter.id, coalesce(u.whole, 0), null, null, null
     from month m cross join charged c
     join meters meter on meter.code = c.charge ->> 'meter' and meter.source <> 'derived'
     left join usage u on u.resource_id = c.resource_id and u.number = c.number
         and u.meter_id = meter.id and u.own_month = m.period
     left join days d on d.resource_id = c.resource_id and d.number = c.number
-    where u.meter_id is not null or d.active_days > 0
+    where u.meter_id is not null or d.number is not null
     union all
-    select c.resource_id, c.number, c.place, u.own_month,
-           case meter.aggregation
-               when 'sum' then coalesce(u.total, 0)
-               when 'count' then coalesce(u.count, 0)
-               when 'max' then coalesce(u.maximum, 0) - coalesce(u.maximum_before, 0)
-               else coalesce(u.latest, 0) - coalesce(u.latest_before, 0) end,
-           case meter.aggregation when 'sum' then coalesce(u.total_before, 0)
-                                  when 'count' then coalesce(u.count_before, 0)
-                                  when 'max' then coalesce(u.maximum_before, 0)
-                                  else coalesce(u.latest_before, 0) end,
-           0, meter.id
+    select c.resource_id, c.number, c.place, u.own_month, meter.id, u.whole - coalesce(u.already, 0),
+           case when u.already is not null or exists (
+               select from resource_days(period_start(u.own_month, m.time_zone), period_end(u.own_month, m.time_zone),
+                                         m.time_zone, :tenant) d
+               where d.resource_id = u.resource_id and {{assignment_on d, m.time_zone}} = u.number)
+           then coalesce(u.already, 0) end,
+           null, null
     from month m cross join charged c
     join meters meter on meter.code = c.charge ->> 'meter' and meter.source <> 'derived'
     join usage u on u.resource_id = c.resource_id and u.number = c.number
@@ -380,7 +412,7 @@ select r.id as resource_id, r.offering_id, c.plan_id, c.plan_version, c.charge -
        coalesce(nullif(c.charge ->> 'name_en', ''), c.charge ->> 'name') || ' · ' || r.name as description_en,
        case when i.own_month < m.period then i.own_month end as correction_of,
        trim_scale(i.quantity)::text as quantity, trim_scale(i.already)::text as already,
-       i.active_days, m.days as period_days, i.meter_id, coalesce(meter.unit, 'Months') as unit,
+       i.active_days, i.period_days, i.meter_id, coalesce(meter.unit, 'Months') as unit,
        instant_text(greatest(period_start(i.own_month, m.time_zone), c.starts_at)) as service_starts_at,
        instant_text(least(period_end(i.own_month, m.time_zone), c.ends_at)) as service_ends_at,
        o.tax_category, trim_scale(tax.rate)::text as tax_rate,
@@ -389,9 +421,10 @@ select r.id as resource_id, r.offering_id, c.plan_id, c.plan_version, c.charge -
                            order by e.time, e.id)::text
            from events e
            where e.tenant_id = :tenant and e.resource_id = r.id and e.type = meter.event_type
-             and e.period <= m.period and period_of(e.time) = i.own_month
+             and e.period <= m.period
+             and e.time >= period_start(i.own_month, m.time_zone) and e.time < period_end(i.own_month, m.time_zone)
              and e.data ->> meter.value_property is not null
-           and c.number = {{assignment_of e.resource_id, usage_slot(e.time)}}) end as events
+             and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events
 from month m
 cross join item i
 join charged c on c.resource_id = i.resource_id and c.number = i.number and c.place = i.place
@@ -515,7 +548,7 @@ select t.place, t.term, t.left_name, t.right_name, trim_scale(t.left_value)::tex
 from term t
 order by t.place
 
--- statement: billed_quantities
+-- statement: billed_lines
 -- What was billed for a tenant's month, in the order of billable_charges.
 select l.resource_id, l.charge_code, l.plan_id, l.plan_version, coalesce(l.correction_of, '') as correction_of,
        trim_scale(l.quantity)::text as quantity, trim_scale(l.amount)::text as amount,
@@ -524,15 +557,54 @@ from invoice_lines l join invoices i on i.tenant_id = l.tenant_id and i.id = l.i
 where i.tenant_id = :tenant and i.period = :period
 order by l.line
 
--- statement: tenants_with_usage
--- Every tenant that the month's bill may concern, settled or not.
-select t.id
-from tenants t, {{month_of :period::text}} m
-where exists (select from plan_assignments a
-              where a.tenant_id = t.id and a.starts_at < m.ends_at
-                and (a.ends_at is null or a.ends_at > m.starts_at))
-   or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period)
-order by t.id
+-- statement: usage_against_lines
+-- What metering counted for a tenant in the month and a plan's charge prices, beside the quantity on the lines,
+-- read another way than billable_charges does: from the roll-ups and the history of states alone. Of max and
+-- latest the month's own is compared, since what comes late to them is a difference.
+with month as (
+    select m.period, m.time_zone, m.starts_at, m.ends_at from {{month_of :period::text}} m
+), charge as (
+    select a.resource_id, a.number, c.charge ->> 'code' as code, meter.id as meter_id, meter.aggregation
+    from plan_assignments a
+    join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
+    cross join lateral jsonb_array_elements(v.charges) as c(charge)
+    join meters meter on meter.code = c.charge ->> 'meter'
+    where a.tenant_id = :tenant
+), counted as (
+    select c.resource_id, c.code, c.aggregation,
+           case c.aggregation
+               when 'sum' then sum(u.total)
+               when 'count' then sum(u.count)
+               when 'max' then max(u.maximum) filter (where u.slot >= m.starts_at)
+               else (array_agg(u.latest order by u.latest_at desc, u.latest desc)
+                     filter (where u.slot >= m.starts_at))[1] end as quantity
+    from month m
+    join usage_all u on u.tenant_id = :tenant and u.period = m.period
+    join charge c on c.resource_id = u.resource_id and c.meter_id = u.meter_id
+        and c.number = {{assignment_at u.tenant_id, u.resource_id, u.slot}}
+    group by c.resource_id, c.code, c.aggregation
+    union all
+    select c.resource_id, c.code, c.aggregation, sum(d.quantity)
+    from month m, resource_days(m.starts_at, m.ends_at, m.time_zone, :tenant) d
+    join charge c on c.resource_id = d.resource_id and c.aggregation = 'days'
+    where c.number = {{assignment_on d, m.time_zone}}
+    group by c.resource_id, c.code, c.aggregation
+), billed as (
+    select l.resource_id, l.charge_code as code, meter.aggregation,
+           case when meter.aggregation in ('sum', 'count', 'days') then sum(l.quantity)
+                when meter.aggregation = 'max' then max(l.quantity) filter (where l.correction_of is null)
+                else (array_agg(l.quantity order by l.service_starts_at desc)
+                      filter (where l.correction_of is null))[1] end as quantity
+    from invoices i
+    join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+    join meters meter on meter.id = l.meter_id
+    where i.tenant_id = :tenant and i.period = :period
+    group by l.resource_id, l.charge_code, meter.aggregation
+)
+select resource_id, code as charge_code,
+       trim_scale(coalesce(c.quantity, 0))::text as counted, trim_scale(coalesce(b.quantity, 0))::text as billed
+from counted c full join billed b using (resource_id, code, aggregation)
+order by resource_id, code
 
 -- statement: close_period
 insert into periods as p (period, state, starts_at, ends_at, gate, closed_at, closed_by)

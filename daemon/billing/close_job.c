@@ -16,12 +16,17 @@
 
 enum { DIFFERENCES_SHOWN = 20, DETAIL_SIZE = 1024 };
 
+/* What was compared of a term, and what of it does not agree. */
+struct tally {
+    int64_t compared, differing;
+};
+
 struct close {
     struct job *job;
     char period[PERIOD_TEXT_SIZE];
     json_t *gate;        /* terms */
-    json_t *differences; /* of usage and rated, at most DIFFERENCES_SHOWN */
-    int64_t compared, differing;
+    json_t *differences; /* at most DIFFERENCES_SHOWN */
+    struct tally counted, rated;
 };
 
 /* The lines that an account was billed for, walked beside those that it would be billed for now. */
@@ -32,56 +37,86 @@ struct walk {
     int row;
 };
 
-static void note_difference(struct close *close, const char *tenant,
-                            const struct account_line *item, const char *billed_amount)
+static void note_difference(struct close *close, const char *tenant, const PGresult *rows, int row,
+                            const char *name, const char *value, const char *billed)
 {
-    close->differing++;
     if (json_array_size(close->differences) < DIFFERENCES_SHOWN)
-        json_array_append_new(
-            close->differences,
-            json_pack("{s:s, s:s?, s:s?, s:s?, s:s?}", "tenant_id", tenant, "resource_id",
-                      item == NULL ? NULL : result_text(item->rows, item->row, "resource_id"),
-                      "charge_code",
-                      item == NULL ? NULL : result_text(item->rows, item->row, "charge_code"),
-                      "rated", item == NULL ? NULL : item->line.amount, "billed", billed_amount));
+        json_array_append_new(close->differences,
+                              json_pack("{s:s, s:s, s:s, s:s?, s:s?}", "tenant_id", tenant,
+                                        "resource_id", result_text(rows, row, "resource_id"),
+                                        "charge_code", result_text(rows, row, "charge_code"), name,
+                                        value, "billed", billed));
+}
+
+static bool same_texts(const PGresult *left, int left_row, const PGresult *right, int right_row,
+                       const char *const *columns)
+{
+    for (const char *const *column = columns; *column != NULL; column++)
+        if (strcmp(result_text(left, left_row, *column), result_text(right, right_row, *column)) !=
+            0)
+            return false;
+    return true;
 }
 
 static bool compare_line(void *context, const struct account_line *item)
 {
+    static const char *const key[] = {"resource_id",  "charge_code",   "plan_id",
+                                      "plan_version", "correction_of", NULL};
     struct walk *walk = context;
+    const PGresult *billed = walk->billed;
     int row = walk->row++;
-    bool same = row < PQntuples(walk->billed);
+    bool there = row < PQntuples(billed) && same_texts(billed, row, item->rows, item->row, key);
 
-    for (const char *const *column =
-             (const char *const[]){"resource_id", "charge_code", "plan_version", NULL};
-         same && *column != NULL; column++)
-        same = strcmp(result_text(walk->billed, row, *column),
-                      result_text(item->rows, item->row, *column)) == 0;
-    walk->close->compared++;
-    if (!same || strcmp(result_text(walk->billed, row, "amount"), item->line.amount) != 0 ||
-        strcmp(result_text(walk->billed, row, "net"), item->line.net) != 0 ||
-        strcmp(result_text(walk->billed, row, "tax"), item->line.tax) != 0)
-        note_difference(walk->close, walk->tenant, item,
-                        same ? result_text(walk->billed, row, "amount") : NULL);
+    walk->close->rated.compared++;
+    if (there && strcmp(result_text(billed, row, "quantity"), item->line.quantity) == 0 &&
+        strcmp(result_text(billed, row, "amount"), item->line.amount) == 0 &&
+        strcmp(result_text(billed, row, "net"), item->line.net) == 0 &&
+        strcmp(result_text(billed, row, "tax"), item->line.tax) == 0)
+        return true;
+    walk->close->rated.differing++;
+    note_difference(walk->close, walk->tenant, item->rows, item->row, "rated", item->line.amount,
+                    there ? result_text(billed, row, "amount") : NULL);
     return true;
 }
 
-static bool compare_account(struct close *close, const char *tenant,
-                            char problem[LINE_PROBLEM_SIZE])
+/* Every line priced once more. */
+static bool compare_lines(struct close *close, const char *tenant, char problem[LINE_PROBLEM_SIZE])
 {
     struct session *session = close->job->session;
-    PGresult *billed = session_run_named(session, &statement_billed_quantities, "tenant", tenant,
+    PGresult *billed = session_run_named(session, &statement_billed_lines, "tenant", tenant,
                                          "period", close->period, NULL);
     PGresult *rows = session_run_named(session, &statement_billable_charges, "tenant", tenant,
                                        "period", close->period, NULL);
     struct walk walk = {.close = close, .tenant = tenant, .billed = billed};
     bool good = account_lines(rows, compare_line, &walk, problem);
 
-    if (good && walk.row < PQntuples(billed))
-        note_difference(close, tenant, NULL, result_text(billed, walk.row, "amount"));
+    for (int row = walk.row; good && row < PQntuples(billed); row++) {
+        close->rated.differing++;
+        note_difference(close, tenant, billed, row, "rated", NULL,
+                        result_text(billed, row, "amount"));
+    }
     PQclear(rows);
     PQclear(billed);
     return good && !session_failed(session);
+}
+
+static bool compare_quantities(struct close *close, const char *tenant)
+{
+    struct session *session = close->job->session;
+    PGresult *rows = session_run_named(session, &statement_usage_against_lines, "tenant", tenant,
+                                       "period", close->period, NULL);
+
+    for (int row = 0; row < PQntuples(rows); row++) {
+        const char *counted = result_text(rows, row, "counted");
+        const char *billed = result_text(rows, row, "billed");
+        close->counted.compared++;
+        if (strcmp(counted, billed) == 0)
+            continue;
+        close->counted.differing++;
+        note_difference(close, tenant, rows, row, "counted", counted, billed);
+    }
+    PQclear(rows);
+    return !session_failed(session);
 }
 
 static void add_term(struct close *close, const char *term, const char *left_name,
@@ -94,21 +129,34 @@ static void add_term(struct close *close, const char *term, const char *left_nam
                                     "right_value", right_value, "agrees", agrees));
 }
 
-/* usage = rated: what is counted now, priced again, against the lines. */
+static void add_tally(struct close *close, const char *term, const char *left, const char *right,
+                      const struct tally *tally)
+{
+    char counts[2][24];
+
+    snprintf(counts[0], sizeof counts[0], "%lld", (long long)tally->compared);
+    snprintf(counts[1], sizeof counts[1], "%lld", (long long)(tally->compared - tally->differing));
+    add_term(close, term, left, counts[0], right, counts[1], tally->differing == 0);
+}
+
+/* usage = rated, in both halves: that all which was counted stands on the lines, and that the lines
+ * cost what it costs. */
 static bool compare_usage(struct close *close, char problem[LINE_PROBLEM_SIZE])
 {
-    PGresult *tenants = session_run_named(close->job->session, &statement_tenants_with_usage,
-                                          "period", close->period, NULL);
-    char counts[2][24];
-    bool good = true;
+    PGresult *tenants =
+        session_run_named(close->job->session, &statement_billable_tenants, "period", close->period,
+                          "tenant", NULL, "closing", "true", NULL);
+    bool good = !session_failed(close->job->session);
 
-    for (int row = 0; good && row < PQntuples(tenants); row++)
-        good = compare_account(close, result_text(tenants, row, "id"), problem);
+    for (int row = 0; good && row < PQntuples(tenants); row++) {
+        const char *tenant = result_text(tenants, row, "id");
+        good = compare_quantities(close, tenant) && compare_lines(close, tenant, problem);
+    }
     PQclear(tenants);
-    snprintf(counts[0], sizeof counts[0], "%lld", (long long)close->compared);
-    snprintf(counts[1], sizeof counts[1], "%lld", (long long)(close->compared - close->differing));
-    add_term(close, "usage_rated", "charges that the month's usage gives, priced again", counts[0],
-             "invoice lines equal to them", counts[1], close->differing == 0);
+    add_tally(close, "usage_counted", "charges for which something was counted",
+              "charges whose lines carry that quantity", &close->counted);
+    add_tally(close, "usage_rated", "charges that the month's usage gives, priced again",
+              "invoice lines equal to them", &close->rated);
     return good;
 }
 
@@ -116,7 +164,7 @@ static bool compare_terms(struct close *close)
 {
     PGresult *terms = session_run_named(close->job->session, &statement_gate_terms, "period",
                                         close->period, NULL);
-    bool agree = close->differing == 0;
+    bool agree = close->counted.differing == 0 && close->rated.differing == 0;
 
     for (int row = 0; row < PQntuples(terms); row++) {
         bool agrees = strcmp(result_text(terms, row, "agrees"), "t") == 0;
@@ -141,7 +189,8 @@ static void describe_refusal(const struct close *close, char detail[DETAIL_SIZE]
         snprintf(detail, DETAIL_SIZE, "%s: %s is %s, %s is %s. %.600s",
                  json_member_text(term, "term"), json_member_text(term, "left"),
                  json_member_text(term, "left_value"), json_member_text(term, "right"),
-                 json_member_text(term, "right_value"), close->differing > 0 ? differences : "");
+                 json_member_text(term, "right_value"),
+                 json_array_size(close->differences) > 0 ? differences : "");
         break;
     }
     free(differences);

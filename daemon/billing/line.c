@@ -12,20 +12,13 @@ static const char *text_of(const json_t *charge, const char *name)
     return text == NULL ? "" : text;
 }
 
-/* The share of a period that a recurring charge is for (billing.md: calendar_day, fixed_30, none).
- */
 static void share_of_period(const struct line_request *request, struct number *share)
 {
-    const char *proration = text_of(request->charge, "proration");
     struct number days;
-    int64_t whole = strcmp(proration, "fixed_30") == 0 ? FIXED_MONTH_DAYS : request->period_days;
-    int64_t active = request->active_days < whole ? request->active_days : whole;
 
-    if (strcmp(proration, "none") == 0)
-        active = request->active_days > 0 ? whole : 0;
     number_start(&days);
-    number_set_integer(share, (long)active);
-    number_set_integer(&days, (long)whole);
+    number_set_integer(share, (long)request->active_days);
+    number_set_integer(&days, (long)request->period_days);
     number_divide(share, share, &days);
     number_end(&days);
 }

@@ -13,12 +13,12 @@
 
 #include "common/number.h"
 
-enum { CURRENCY_DIGITS = 2, FIXED_MONTH_DAYS = 30, LINE_PROBLEM_SIZE = 512 };
+enum { CURRENCY_DIGITS = 2, LINE_PROBLEM_SIZE = 512 };
 
 struct line_request {
     const json_t *charge; /* as the contract's schema Charge */
-    int64_t active_days;  /* recurring: days on which the resource was active under this plan */
-    int64_t period_days;  /* days of the month, in the billing zone */
+    int64_t active_days;  /* recurring: days to be paid for, */
+    int64_t period_days;  /* of so many; both as the charge's proration counts them */
     const char *quantity; /* usage: what the meter counted */
     const char *already;  /* of a correction: what the month was billed for before; else NULL */
     const json_t

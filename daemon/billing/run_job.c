@@ -22,7 +22,7 @@ struct run {
     char period[PERIOD_TEXT_SIZE];
     char tenant[IDENTIFIER_SIZE]; /* "" : all */
     bool finalize;
-    int64_t invoices;
+    int64_t settled; /* accounts that the run had settled before it was interrupted */
     json_t *failures;
 };
 
@@ -130,6 +130,34 @@ static bool make_invoice(struct run *run, const char *tenant, struct invoice *in
     return good && !session_failed(session);
 }
 
+static bool refuse_line(void *context, const struct account_line *item)
+{
+    (void)context;
+    (void)item;
+    return false;
+}
+
+/* Months are settled in order: what an earlier one still holds is billed there first. */
+static bool find_earlier(struct run *run, const char *tenant, char problem[LINE_PROBLEM_SIZE])
+{
+    struct session *session = run->job->session;
+    PGresult *months = session_run_named(session, &statement_unsettled_before, "tenant", tenant,
+                                         "period", run->period, NULL);
+    bool found = false;
+
+    for (int row = 0; !found && row < PQntuples(months); row++) {
+        const char *month = result_text(months, row, "period");
+        PGresult *rows = session_run_named(session, &statement_billable_charges, "tenant", tenant,
+                                           "period", month, NULL);
+        found = !account_lines(rows, refuse_line, NULL, problem);
+        if (found)
+            snprintf(problem, LINE_PROBLEM_SIZE, "%s is not billed yet; finalize it first", month);
+        PQclear(rows);
+    }
+    PQclear(months);
+    return found;
+}
+
 static void note_failure(struct run *run, const char *tenant, const char *detail)
 {
     json_array_append_new(run->failures, json_pack("{s:s, s:s, s:s}", "tenant_id", tenant, "code",
@@ -143,19 +171,16 @@ static void note_failure(struct run *run, const char *tenant, const char *detail
 static bool bill_account(struct run *run, const char *tenant)
 {
     struct session *session = run->job->session;
-    char problem[LINE_PROBLEM_SIZE];
+    char problem[LINE_PROBLEM_SIZE] = "";
     struct invoice invoice;
 
     session_begin(session);
     PQclear(session_run_named(
         session, run->finalize ? &statement_lock_period_to_settle : &statement_lock_period_to_write,
         "period", run->period, NULL));
-    if (make_invoice(run, tenant, &invoice, problem)) {
-        if (!job_commit(run->job))
-            return false;
-        run->invoices += invoice.lines > 0;
-        return true;
-    }
+    if ((!run->finalize || !find_earlier(run, tenant, problem)) &&
+        make_invoice(run, tenant, &invoice, problem))
+        return job_commit(run->job);
     if (problem[0] == '\0')
         snprintf(problem, sizeof problem, "%.500s", session_problem(session));
     session_rollback(session);
@@ -165,12 +190,12 @@ static bool bill_account(struct run *run, const char *tenant)
 
 static bool bill_accounts(struct run *run, const PGresult *tenants)
 {
-    int64_t total = PQntuples(tenants);
+    int64_t total = run->settled + PQntuples(tenants);
 
-    for (int row = 0; row < total; row++) {
+    for (int row = 0; row < PQntuples(tenants); row++) {
         if (job_stopping(run->job))
             return false;
-        job_progress(run->job, row, total);
+        job_progress(run->job, run->settled + row, total);
         if (!bill_account(run, result_text(tenants, row, "id")))
             return false;
     }
@@ -180,18 +205,17 @@ static bool bill_accounts(struct run *run, const PGresult *tenants)
 
 static bool end_run(struct run *run, int64_t accounts)
 {
-    char counts[2][NUMBER_SIZE];
+    char count[NUMBER_SIZE];
     bool good = json_array_size(run->failures) == 0;
     char *failures = json_dumps(run->failures, JSON_COMPACT);
     char result[sizeof run->id + 64];
 
-    snprintf(counts[0], NUMBER_SIZE, "%" PRId64, accounts);
-    snprintf(counts[1], NUMBER_SIZE, "%" PRId64, run->invoices);
+    snprintf(count, sizeof count, "%" PRId64, run->settled + accounts);
     snprintf(result, sizeof result, "{\"billing_run_id\":\"%s\"}", run->id);
     session_begin(run->job->session);
     PQclear(session_run_named(run->job->session, &statement_end_billing_run, "run_id", run->id,
-                              "state", good ? "succeeded" : "failed", "accounts", counts[0],
-                              "invoices", counts[1], "failures", failures, NULL));
+                              "state", good ? "succeeded" : "failed", "accounts", count, "failures",
+                              failures, NULL));
     free(failures);
     if (good)
         return job_complete(run->job, true, result);
@@ -217,6 +241,7 @@ static bool take_run(struct run *run)
         snprintf(run->period, sizeof run->period, "%s", result_text(rows, 0, "period"));
         snprintf(run->tenant, sizeof run->tenant, "%s", result_text(rows, 0, "tenant_id"));
         run->finalize = strcmp(result_text(rows, 0, "finalize"), "t") == 0;
+        run->settled = result_number(rows, 0, "settled");
     }
     PQclear(rows);
     json_decref(argument);
@@ -231,7 +256,7 @@ static bool run_billing(struct job *job)
 
     if (good) {
         tenants = session_run_named(job->session, &statement_billable_tenants, "period", run.period,
-                                    "tenant", or_null(run.tenant), NULL);
+                                    "tenant", or_null(run.tenant), "closing", "false", NULL);
         good = !session_failed(job->session) && bill_accounts(&run, tenants) &&
                end_run(&run, PQntuples(tenants));
         PQclear(tenants);

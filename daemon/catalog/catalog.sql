@@ -79,6 +79,20 @@ select {{plan_document p}} as document, p.version
 from plans p
 where p.id = :plan_id
 
+-- The first meter of a body's charges that is not there, or does not fit: a percentage prices events that are
+-- summed, and what the platform counts by itself it counts for one kind of resource.
+-- fragment: unfit_meter(kind)
+select min(c.meter) as meter
+from body, jsonb_to_recordset(body.charges) as c(meter text, price jsonb)
+where c.meter is not null and not exists (
+    select from meters m
+    where m.code = c.meter
+      and (c.price ->> 'model' <> 'percentage' or (m.source = 'events' and m.aggregation = 'sum'))
+      and (m.source = 'events' or coalesce(m.resource_kind, 'broadband') = coalesce(kind, m.resource_kind, 'broadband')))
+
+-- fragment: unfit_detail(u)
+format('There is no meter %s, or it counts for another kind of resource, or it does not sum events, as a percentage wants; see GET /v1/meters.', u.meter)
+
 -- statement: create_plan keyed
 -- A plan begins with the draft of its first version. Every meter that a charge names must be there.
 with body as (
@@ -87,12 +101,7 @@ with body as (
         offering_id text, code text, name text, name_en text, metadata jsonb, charges jsonb,
         note text)
 ), unknown as (
-    select min(c.meter) as meter
-    from body, jsonb_to_recordset(body.charges) as c(meter text, price jsonb)
-    where c.meter is not null and not exists (
-        select from meters m
-        where m.code = c.meter
-          and (c.price ->> 'model' <> 'percentage' or (m.source = 'events' and m.aggregation = 'sum')))
+    {{unfit_meter (select o.kind from offerings o where o.id = body.offering_id)}}
 ), made as (
     insert into plans (id, offering_id, code, name, name_en, metadata)
     select :new_pln, b.offering_id, b.code, b.name, coalesce(b.name_en, ''),
@@ -109,7 +118,7 @@ with body as (
 )
 select case when u.meter is not null then 'meter_unknown' else 'ok' end as outcome,
        '/charges' as pointer,
-       format('There is no meter %s, or it does not sum events, as a percentage wants; see GET /v1/meters.', u.meter) as detail,
+       {{unfit_detail u}} as detail,
        json_build_object(
            'id', p.id, 'offering_id', p.offering_id, 'code', p.code, 'name', p.name,
            'name_en', p.name_en, 'currency', p.currency, 'state', p.state, 'metadata', p.metadata,
@@ -136,12 +145,7 @@ where v.plan_id = :plan_id and v.number = :number::integer
 with body as (
     select b.charges, b.note from json_to_record(:body::json) as b(charges jsonb, note text)
 ), unknown as (
-    select min(c.meter) as meter
-    from body, jsonb_to_recordset(body.charges) as c(meter text, price jsonb)
-    where c.meter is not null and not exists (
-        select from meters m
-        where m.code = c.meter
-          and (c.price ->> 'model' <> 'percentage' or (m.source = 'events' and m.aggregation = 'sum')))
+    {{unfit_meter (select o.kind from plans p join offerings o on o.id = p.offering_id where p.id = :plan_id)}}
 ), target as (
     select p.id,
            (select coalesce(max(v.number) filter (where v.state = 'draft'), max(v.number) + 1, 1)
@@ -157,7 +161,7 @@ with body as (
 )
 select case when u.meter is not null then 'meter_unknown' else 'ok' end as outcome,
        '/charges' as pointer,
-       format('There is no meter %s, or it does not sum events, as a percentage wants; see GET /v1/meters.', u.meter) as detail,
+       {{unfit_detail u}} as detail,
        {{version_document v}} as document
 from target t cross join unknown u left join made v on v.plan_id = t.id
 

@@ -59,6 +59,11 @@ create function setting(name text) returns text
     language sql stable strict parallel safe
     return nullif(current_setting('bccd.' || name, true), '');
 
+-- The month so many months later: period_after('2026-12', 1).
+create function period_after(period text, months integer) returns text
+    language sql immutable strict parallel safe
+    return to_char(to_date(period, 'YYYY-MM') + make_interval(months => months), 'YYYY-MM');
+
 -- The instant at which a calendar month begins in a time zone: period_start('2026-10', 'Asia/Shanghai').
 create function period_start(period text, zone text) returns timestamptz
     language sql stable strict parallel safe

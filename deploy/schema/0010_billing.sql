@@ -16,7 +16,7 @@ create policy everybody on platform for select to bccd_tenant, bccd_operator, bc
 create policy jobs on platform to bccd_jobs using (true);
 grant insert, update on platform to bccd_jobs;
 
--- A month without a row is open.
+-- A month without a row is open, unless a later one is closed.
 create table periods (
     period text collate "C" primary key check (period ~ '^2[0-9]{3}-(0[1-9]|1[0-2])$'),
     state text collate "C" not null default 'open' check (state in ('open', 'closed')),
@@ -35,9 +35,10 @@ call protect_platform_table('periods');
 create policy tenant on periods to bccd_tenant using (true);
 call audit_table('periods');
 
+-- Months are closed in order, so one before a closed month is closed too, with or without a row.
 create function period_is_closed(named text) returns boolean
     language sql stable
-    return exists (select from periods p where p.period = named and p.state = 'closed');
+    return exists (select from periods p where p.period >= named and p.state = 'closed');
 
 create table tax_rates (
     category text collate "C" not null
@@ -266,7 +267,7 @@ declare
     named text := period_of(at);
 begin
     while period_is_settled(of_tenant, named) loop
-        named := to_char(to_date(named, 'YYYY-MM') + interval '1 month', 'YYYY-MM');
+        named := period_after(named, 1);
     end loop;
     return named;
 end

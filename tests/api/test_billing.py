@@ -78,14 +78,15 @@ class CatalogTest(ApiTest):
         with self.assertRaises(AssertionError):
             self.database().execute(f"update plan_versions set note = 'x' where plan_id = '{plan['id']}'")
 
-    def test_an_unknown_meter_is_named(self):
+    def test_a_meter_that_is_not_there_or_does_not_fit_is_named(self):
         offering = self.offer("software")["offering"]
-        answer = self.platform.post("/v1/plans", {
-            "offering_id": offering["id"], "code": unique("plan"), "name": "x", "charges": [
-                {"code": "a", "name": "a", "kind": "usage", "meter": "no-such-meter",
-                 "price": {"model": "unit", "unit_amount": "1"}}]})
-        self.expect(answer, 422, "meter_unknown")
-        self.assertIn("no-such-meter", answer.body.decode())
+        for meter in ("no-such-meter", "line-days", "broadband-bytes"):
+            answer = self.platform.post("/v1/plans", {
+                "offering_id": offering["id"], "code": unique("plan"), "name": "x", "charges": [
+                    {"code": "a", "name": "a", "kind": "usage", "meter": meter,
+                     "price": {"model": "unit", "unit_amount": "1"}}]})
+            self.expect(answer, 422, "meter_unknown")
+            self.assertIn(meter, answer.body.decode())
 
     def test_offerings_are_listed_and_changed(self):
         offer = self.offer("terminal")
@@ -274,8 +275,24 @@ class GateTest(MonthTest):
             values ('{tenant['id']}', '{self.meter['id']}', '{resource['id']}', '{at(first, 9)}', '{period}', 5, 1, 5, '{at(first, 9)}', 5)""")
         refused = self.close(period)
         self.assertEqual((refused["state"], refused["error"]["code"]), ("failed", "gate_refused"), refused)
-        self.assertIn("usage_rated", refused["error"]["detail"])
+        self.assertIn("usage_counted", refused["error"]["detail"])
+        self.assertIn(resource["id"], refused["error"]["detail"])
         self.assertEqual(self.expect(self.platform.get(f"/v1/periods/{period}"), 200)["state"], "open")
+
+    def test_a_line_beside_its_price_refuses_the_close(self):
+        period, first = month(6)
+        tenant, owner = self.tenant("priced")
+        resource = self.rent(tenant, at(first, 1, 0))
+        self.send(owner, resource, at(first, 2), "7")
+        self.assertEqual(self.bill(period, tenant=tenant, finalize=True)["state"], "succeeded")
+        self.database().execute(f"""
+            set session_replication_role = replica;
+            update invoice_lines set amount = amount + 0.001
+            where tenant_id = '{tenant['id']}' and charge_code = 'calls'""")
+        refused = self.close(period)
+        self.assertEqual((refused["state"], refused["error"]["code"]), ("failed", "gate_refused"), refused)
+        self.assertIn("usage_rated", refused["error"]["detail"])
+        self.assertIn('"billed":"0.701"', refused["error"]["detail"])
 
     def test_a_failing_account_stalls_no_other(self):
         period, first = month(4)
@@ -375,6 +392,81 @@ class BugTest(MonthTest):
         self.expect(self.platform.post("/v1/billing-runs", body, headers=key), 202)
         answer = self.platform.post("/v1/billing-runs", {**body, "tenant": other["id"]}, headers=key)
         self.expect(answer, 422, "idempotency_key_reused")
+
+
+    def calls(self, **price):
+        return self.offer("software", self.charge("calls", self.meter["code"], **price))
+
+    def test_bug_0005_an_earlier_month_is_closed_first(self):
+        """Only months that had an invoice were in the way, and not those whose usage nobody had billed."""
+        earlier, first = month(9)
+        later, first_later = month(8)
+        tenant, owner = self.tenant("earlier")
+        resource = self.rent(tenant, at(first, 1, 0))
+        self.send(owner, resource, at(first_later, 2), "3")
+        self.expect(self.platform.post(f"/v1/periods/{later}/close"), 409, "earlier_period_open")
+        self.assertEqual(self.expect(self.platform.get(f"/v1/periods/{earlier}"), 200)["state"], "open")
+
+    def test_bug_0006_an_earlier_month_is_billed_first(self):
+        """A month became final while the one before it was not billed."""
+        earlier, first = month(9)
+        later, _ = month(8)
+        tenant, _ = self.tenant("order")
+        self.rent(tenant, at(first, 1, 0))
+        refused = self.bill(later, tenant=tenant, finalize=True)
+        self.assertEqual((refused["state"], refused["error"]["code"]), ("failed", "accounts_failed"))
+        run = self.expect(self.platform.get("/v1/billing-runs", query={"period": later}), 200)["data"][0]
+        self.assertEqual([failure["detail"] for failure in run["failures"]],
+                         [f"{earlier} is not billed yet; finalize it first"])
+        for period in (earlier, later):
+            self.assertEqual(self.bill(period, tenant=tenant, finalize=True)["state"], "succeeded")
+
+    def change_in(self, proration, first, day):
+        """What the two plans of a resource cost that changes its plan in that month, as (share, net)."""
+        def flat(amount):
+            return {"code": "base", "name": "基础费", "kind": "recurring", "proration": proration,
+                    "price": {"model": "flat", "amount": amount}}
+        tenant, owner = self.tenant("change")
+        self.offering = self.offer("software", flat("300"))
+        plan = self.expect(self.platform.post("/v1/plans", {
+            "offering_id": self.offering["offering"]["id"], "code": unique("plan"), "name": "大",
+            "charges": [flat("600")]}), 201)
+        self.expect(self.platform.post(f"/v1/plans/{plan['id']}/publish"), 200)
+        resource = self.rent(tenant, at(first, 1, 0))
+        self.act(resource, "change", {"plan_id": plan["id"], "effective_at": at(first, day, 0)})
+        bill = self.expect(owner.post("/v1/invoices/preview", {"period": first.strftime("%Y-%m")}), 200)
+        return [(line["quantity"], line["net"]["amount"]) for line in bill["lines"]]
+
+    def test_bug_0007_without_proration_a_month_is_charged_once(self):
+        """A month in which the plan changed was charged whole by both plans."""
+        _, first = month(1)
+        self.assertEqual(self.change_in("none", first, 11), [("1", "300.00")])
+
+    def test_bug_0008_thirty_days_are_a_month_of_any_length(self):
+        """Both parts of a long month came to more than a month, and the whole of a short one to less."""
+        today = datetime.datetime.now(SHANGHAI)
+        backs = {(month(back)[1] - month(back + 1)[1]).days: back + 1 for back in range(12, 0, -1)}
+        self.assertEqual(self.change_in("fixed_30", month(backs[31])[1], 16), [("0.5", "150.00"), ("0.5", "300.00")])
+        self.assertEqual(self.change_in("fixed_30", month(backs[30])[1], 16), [("0.5", "150.00"), ("0.5", "300.00")])
+        short = today.year if today.month > 2 else today.year - 1
+        february = datetime.datetime(short, 2, 1, tzinfo=SHANGHAI)
+        self.assertEqual(self.change_in("fixed_30", february, 16), [("0.5", "150.00"), ("0.5", "300.00")])
+
+    def test_bug_0009_late_usage_of_a_month_without_a_line_is_priced_whole(self):
+        """The flat amount of a first tier came off, though it had never been billed."""
+        before, first_before = month(2)
+        last, first_last = month(1)
+        self.offering = self.calls(model="graduated", tiers=[
+            {"up_to": None, "unit_amount": "1", "flat_amount": "100"}])
+        tenant, owner = self.tenant("whole")
+        other = self.rent(tenant, at(first_before, 1, 0))
+        resource = self.rent(tenant, at(first_last, 1, 0))
+        self.assertEqual(self.bill(before, tenant=tenant, finalize=True)["state"], "succeeded")
+        self.send(owner, resource, at(first_before, 30), "4")
+        self.send(owner, other, at(first_before, 30), "5")
+        bill = self.expect(owner.post("/v1/invoices/preview", {"period": last}), 200)
+        late = {line["resource_id"]: line["exact_amount"] for line in bill["lines"] if line["correction_of"] == before}
+        self.assertEqual(late, {resource["id"]: "104", other["id"]: "5"})
 
 
 class TaxTest(ApiTest):

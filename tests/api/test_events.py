@@ -288,8 +288,8 @@ class Settled(EventTest):
         self.assertEqual(self.total(**{"from": instant(late.replace(hour=0)),
                                        "to": instant(late.replace(hour=8))}), 1200)
         rows = database.rows(f"""
-            select own_month, value::text from usage_of_period('{self.tenant_document["id"]}',
-                '{this.strftime("%Y-%m")}') where meter_id = '{self.meter["id"]}'""")
+            select to_char(min(slot) at time zone 'Asia/Shanghai', 'YYYY-MM') as own_month, sum(total)::text as value
+            from usage_all where meter_id = '{self.meter["id"]}' and period = '{this.strftime("%Y-%m")}'""")
         self.assertEqual(rows, [{"own_month": period, "value": "5"}])
 
 

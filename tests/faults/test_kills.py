@@ -441,7 +441,8 @@ class Billing(KillsTest):
         places = [int(row["number"].rpartition("-")[2]) for row in rows]
         self.assertEqual(places, list(range(1, len(places) + 1)))
         run = self.expect(self.platform.get("/v1/billing-runs", query={"period": period}), 200)
-        self.assertEqual([each["state"] for each in run["data"]], ["succeeded"])
+        self.assertEqual([(each["state"], each["accounts"], each["invoices"]) for each in run["data"]],
+                         [("succeeded", len(rows), len(rows))])
 
 
 if __name__ == "__main__":

@@ -46,32 +46,6 @@ TEST(line_of_a_whole_period_costs_the_whole)
     line_end(&line);
 }
 
-TEST(line_prorates_over_thirty_days_at_most)
-{
-    struct line line;
-    const char *charge = FLAT("\"proration\":\"fixed_30\",");
-
-    EXPECT(make(charge, (struct line_request){.active_days = 31, .period_days = 31}, &line));
-    EXPECT_TEXT(line.net, "399.00");
-    line_end(&line);
-    EXPECT(make(charge, (struct line_request){.active_days = 10, .period_days = 31}, &line));
-    EXPECT_TEXT(line.net, "133.00");
-    line_end(&line);
-}
-
-TEST(line_without_proration_costs_the_whole_or_nothing)
-{
-    struct line line;
-    const char *charge = FLAT("\"proration\":\"none\",");
-
-    EXPECT(make(charge, (struct line_request){.active_days = 1, .period_days = 31}, &line));
-    EXPECT_TEXT(line.net, "399.00");
-    line_end(&line);
-    EXPECT(make(charge, (struct line_request){.active_days = 0, .period_days = 31}, &line));
-    EXPECT_TEXT(line.net, "0.00");
-    line_end(&line);
-}
-
 #define USAGE(price) "{\"code\":\"u\",\"kind\":\"usage\",\"price\":" price "}"
 #define TIERS                                                                                      \
     USAGE("{\"model\":\"graduated\",\"tiers\":[{\"up_to\":\"10\",\"unit_amount\":\"2\"},"          \
