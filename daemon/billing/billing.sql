@@ -17,9 +17,15 @@ json_build_object(
     'finalized_at', instant_text(i.finalized_at), 'due_on', i.due_on, 'run_id', i.run_id,
     'external_id', i.external_id, 'created_at', instant_text(i.created_at))
 
+-- fragment: credit_note_document(i)
+json_build_object(
+    'id', i.id, 'tenant_id', i.tenant_id, 'invoice_id', i.credits, 'number', i.number, 'period', i.period,
+    'reason', i.reason, 'net', money(i.net, i.currency), 'tax', money(i.tax, i.currency),
+    'total', money(i.total, i.currency), 'buyer', i.buyer, 'finalized_at', instant_text(i.finalized_at))
+
 -- fragment: line_document(l, currency)
 json_build_object(
-    'line', l.line, 'kind', l.kind, 'correction_of', l.correction_of,
+    'line', l.line, 'kind', l.kind, 'correction_of', l.correction_of, 'credits_line', l.credits_line,
     'resource_id', l.resource_id, 'offering_id', l.offering_id, 'plan_id', l.plan_id,
     'plan_version', l.plan_version, 'charge_code', l.charge_code,
     'description', l.description, 'description_en', l.description_en,
@@ -134,7 +140,7 @@ from checked c left join made r on true
 -- statement: list_invoices
 select i.id as cursor, {{invoice_document i}} as document
 from invoices i
-where {{own i}}
+where {{own i}} and i.kind = 'period'
   and (:period::text is null or i.period = :period)
   and (:state::text is null or i.state = any (string_to_array(:state, ',')))
   and (:external_id::text is null or i.external_id = :external_id)
@@ -145,7 +151,25 @@ where {{own i}}
 -- statement: get_invoice
 select {{invoice_document i}} as document, i.version
 from invoices i
-where i.id = :invoice_id and {{own i}}
+where i.id = :invoice_id and {{own i}} and i.kind = 'period'
+
+-- statement: update_invoice
+with target as (
+    select i.tenant_id, i.id, i.version from invoices i
+    where i.id = :invoice_id and {{own i}} and i.kind = 'period' for update
+), changed as (
+    update invoices i
+    set external_id = case when b.body ? 'external_id' then b.body ->> 'external_id' else i.external_id end,
+        version = i.version + 1
+    from target, (select :body::jsonb as body) b
+    where i.tenant_id = target.tenant_id and i.id = target.id
+      and (:if_match::bigint is null or target.version = :if_match::bigint)
+    returning i.tenant_id, i.id, i.period, i.kind, i.state, i.number, i.currency, i.net, i.tax, i.total, i.buyer,
+              i.period_starts_at, i.period_ends_at, i.time_zone, i.finalized_at, i.due_on, i.run_id, i.external_id,
+              i.version, i.created_at
+)
+select case when i.id is null then 'stale' else 'ok' end as outcome, {{invoice_document i}} as document, i.version
+from target left join changed i on i.id = target.id
 
 -- statement: list_invoice_lines
 -- No rows of an invoice that is not there would be an empty list; so it is looked for first.
@@ -204,6 +228,31 @@ select case when c.outcome <> 'ok' then c.outcome when r.id is null then 'run_un
        {{run_document r}} as document, '/v1/operations/' || r.operation_id as location
 from checked c left join made r on true
 
+-- statement: create_credit_note keyed
+select {{credit_note_document i}} as document, '/v1/credit-notes/' || i.id as location
+from credit_invoice(:new_crn, :body::jsonb) i
+
+-- statement: list_credit_notes
+select i.id as cursor, {{credit_note_document i}} as document
+from invoices i
+where {{own i}} and i.kind = 'credit_note'
+  and (:invoice_id::text is null or i.credits = :invoice_id)
+  and (:period::text is null or i.period = :period)
+{{page i.id}}
+
+-- statement: get_credit_note
+select {{credit_note_document i}} as document
+from invoices i
+where i.id = :credit_note_id and {{own i}} and i.kind = 'credit_note'
+
+-- statement: list_credit_note_lines
+select lpad(l.line::text, 10, '0') as cursor, {{line_document l, i.currency}} as document
+from invoices i join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+where i.id = :credit_note_id and {{own i}} and i.kind = 'credit_note'
+  and (:cursor::text is null or l.line > :cursor::bigint)
+order by l.line
+limit :limit::bigint + 1
+
 -- statement: list_periods
 select replace(p.period, '-', '') as cursor, {{period_document p}} as document
 from periods p
@@ -258,7 +307,7 @@ with body as (
     select b.category, b.valid_from, b.rate, b.source,
            exists (select from periods p where p.state = 'closed'
                    and to_date(p.period, 'YYYY-MM') + interval '1 month' > b.valid_from)
-           or exists (select from invoices i where i.state = 'finalized'
+           or exists (select from invoices i where i.kind = 'period' and i.state = 'finalized'
                       and (i.period_ends_at at time zone i.time_zone)::date > b.valid_from) as settled
     from body b
 ), made as (
@@ -452,7 +501,7 @@ select t.id, :id, m.period, t.currency,
        m.starts_at, m.ends_at, m.time_zone, :run_id
 from tenants t, {{month_of :period::text}} m
 where t.id = :tenant
-on conflict (tenant_id, period, kind) do update
+on conflict (tenant_id, period) where kind = 'period' do update
 set currency = excluded.currency, buyer = excluded.buyer, run_id = excluded.run_id,
     version = i.version + 1
 where i.state = 'draft'
@@ -481,17 +530,9 @@ from (select coalesce(sum(l.net), 0) as net, coalesce(sum(l.tax), 0) as tax
 where i.tenant_id = :tenant and i.id = :id
 
 -- statement: finalize_invoice
--- The number is taken in this transaction and given back with it, so the series has no gaps.
-with series as (
-    insert into invoice_series as s (series, last)
-    values ('BCC-' || left(:period, 4), 1)
-    on conflict (series) do update set last = s.last + 1
-    returning s.series || '-' || lpad(s.last::text, 6, '0') as number
-)
 update invoices i
-set state = 'finalized', number = series.number, finalized_at = clock_timestamp(),
+set state = 'finalized', number = next_number('BCC-' || left(:period, 4)), finalized_at = clock_timestamp(),
     due_on = (i.period_ends_at at time zone i.time_zone)::date + 29, version = i.version + 1
-from series
 where i.tenant_id = :tenant and i.id = :id and i.state = 'draft'
 
 -- statement: unsettled_tenants
@@ -504,11 +545,11 @@ order by t.id
 -- statement: gate_terms
 -- Both sides of each term that must agree before a month is closed.
 with line as (
-    select l.net, l.tax, l.amount, l.tax_rate
+    select i.kind, l.net, l.tax, l.tax_rate
     from invoice_lines l join invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
     where i.period = :period and i.state = 'finalized'
 ), invoice as (
-    select i.net, i.tax, i.total from invoices i where i.period = :period and i.state = 'finalized'
+    select i.kind, i.net, i.tax, i.total from invoices i where i.period = :period and i.state = 'finalized'
 ), posting as (
     select p.account, p.amount, e.period
     from ledger_postings p join ledger_entries e on e.tenant_id = p.tenant_id and e.number = p.entry
@@ -520,8 +561,8 @@ with line as (
            (select coalesce(sum(i.net), 0) from invoice i) as right_value
     union all
     select 3, 'line_tax', 'tax on each line''s net at its rate', 'tax of the invoices',
-           (select coalesce(sum(round(l.net * l.tax_rate, 2)), 0) from line l),
-           (select coalesce(sum(i.tax), 0) from invoice i)
+           (select coalesce(sum(round(l.net * l.tax_rate, 2)), 0) from line l where l.kind = 'period'),
+           (select coalesce(sum(i.tax), 0) from invoice i where i.kind = 'period')
     union all
     select 4, 'billed_cost', 'BilledCost of the FOCUS rows, charges and their tax', 'totals of the invoices',
            (select coalesce(sum(l.net + l.tax), 0) from line l),
@@ -541,7 +582,15 @@ with line as (
            (select coalesce(sum(p.amount), 0) from posting p where p.account like 'assets:receivable:%'),
            (select coalesce(sum(i.total), 0) from invoices i where i.period <= :period and i.state = 'finalized')
     union all
-    select 8, 'ledger_balance', 'all postings', 'zero', (select coalesce(sum(p.amount), 0) from posting p), 0
+    select 8, 'credits', 'lines that were credited', 'of them, those of which no more was taken back than they came to',
+           count(*), count(*) filter (where abs(c.net) <= abs(o.net) and abs(c.tax) <= abs(o.tax))
+    from (select n.tenant_id, n.credits, l.credits_line, sum(l.net) as net, sum(l.tax) as tax
+          from invoices n join invoice_lines l on l.tenant_id = n.tenant_id and l.invoice_id = n.id
+          where n.kind = 'credit_note' and n.period <= :period
+          group by n.tenant_id, n.credits, l.credits_line) c
+    join invoice_lines o on o.tenant_id = c.tenant_id and o.invoice_id = c.credits and o.line = c.credits_line
+    union all
+    select 9, 'ledger_balance', 'all postings', 'zero', (select coalesce(sum(p.amount), 0) from posting p), 0
 )
 select t.place, t.term, t.left_name, t.right_name, trim_scale(t.left_value)::text as left_value,
        trim_scale(t.right_value)::text as right_value, t.left_value = t.right_value as agrees
@@ -554,7 +603,7 @@ select l.resource_id, l.charge_code, l.plan_id, l.plan_version, coalesce(l.corre
        trim_scale(l.quantity)::text as quantity, trim_scale(l.amount)::text as amount,
        round(l.net, 2)::text as net, round(l.tax, 2)::text as tax
 from invoice_lines l join invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
-where i.tenant_id = :tenant and i.period = :period
+where i.tenant_id = :tenant and i.period = :period and i.kind = 'period'
 order by l.line
 
 -- statement: usage_against_lines
@@ -598,7 +647,7 @@ with month as (
     from invoices i
     join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
     join meters meter on meter.id = l.meter_id
-    where i.tenant_id = :tenant and i.period = :period
+    where i.tenant_id = :tenant and i.period = :period and i.kind = 'period'
     group by l.resource_id, l.charge_code, meter.aggregation
 )
 select resource_id, code as charge_code,

@@ -29,6 +29,11 @@ enum step operation_get_invoice(struct request *request)
     return request_run(request, &statement_get_invoice);
 }
 
+enum step operation_update_invoice(struct request *request)
+{
+    return request_run(request, &statement_update_invoice);
+}
+
 enum step operation_list_invoice_lines(struct request *request)
 {
     return request_run(request, &statement_list_invoice_lines);
@@ -42,6 +47,26 @@ enum step operation_explain_invoice_line(struct request *request)
 enum step operation_finalize_invoice(struct request *request)
 {
     return request_run(request, &statement_queue_finalize_invoice);
+}
+
+enum step operation_create_credit_note(struct request *request)
+{
+    return request_run(request, &statement_create_credit_note);
+}
+
+enum step operation_list_credit_notes(struct request *request)
+{
+    return request_run(request, &statement_list_credit_notes);
+}
+
+enum step operation_get_credit_note(struct request *request)
+{
+    return request_run(request, &statement_get_credit_note);
+}
+
+enum step operation_list_credit_note_lines(struct request *request)
+{
+    return request_run(request, &statement_list_credit_note_lines);
 }
 
 enum step operation_list_periods(struct request *request)
@@ -104,23 +129,24 @@ static bool take_line(void *context, const struct account_line *item)
     add(&preview->tax, line->tax);
     json_array_append_new(
         preview->lines,
-        json_pack("{s:i, s:s, s:s?, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, "
-                  "s:s, s:o, s:s, s:s, s:o, s:O}",
-                  "line", (int)json_array_size(preview->lines) + 1, "kind",
-                  result_text(item->rows, item->row, "kind"), "correction_of", correction,
-                  "resource_id", result_text(item->rows, item->row, "resource_id"), "offering_id",
-                  result_text(item->rows, item->row, "offering_id"), "plan_id",
-                  result_text(item->rows, item->row, "plan_id"), "plan_version",
-                  (json_int_t)result_number(item->rows, item->row, "plan_version"), "charge_code",
-                  result_text(item->rows, item->row, "charge_code"), "description",
-                  result_text(item->rows, item->row, "description"), "description_en",
-                  result_text(item->rows, item->row, "description_en"), "service_starts_at",
-                  result_text(item->rows, item->row, "service_starts_at"), "service_ends_at",
-                  result_text(item->rows, item->row, "service_ends_at"), "quantity", line->quantity,
-                  "unit", result_text(item->rows, item->row, "unit"), "unit_amount", unit_amount,
-                  "billed_quantity", line->billed_quantity, "net", money(line->net), "tax_rate",
-                  result_text(item->rows, item->row, "tax_rate"), "exact_amount", line->amount,
-                  "tax", money(line->tax), "steps", line->steps));
+        json_pack(
+            "{s:i, s:s, s:s?, s:n, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, "
+            "s:s, s:o, s:s, s:s, s:o, s:O}",
+            "line", (int)json_array_size(preview->lines) + 1, "kind",
+            result_text(item->rows, item->row, "kind"), "correction_of", correction, "credits_line",
+            "resource_id", result_text(item->rows, item->row, "resource_id"), "offering_id",
+            result_text(item->rows, item->row, "offering_id"), "plan_id",
+            result_text(item->rows, item->row, "plan_id"), "plan_version",
+            (json_int_t)result_number(item->rows, item->row, "plan_version"), "charge_code",
+            result_text(item->rows, item->row, "charge_code"), "description",
+            result_text(item->rows, item->row, "description"), "description_en",
+            result_text(item->rows, item->row, "description_en"), "service_starts_at",
+            result_text(item->rows, item->row, "service_starts_at"), "service_ends_at",
+            result_text(item->rows, item->row, "service_ends_at"), "quantity", line->quantity,
+            "unit", result_text(item->rows, item->row, "unit"), "unit_amount", unit_amount,
+            "billed_quantity", line->billed_quantity, "net", money(line->net), "tax_rate",
+            result_text(item->rows, item->row, "tax_rate"), "exact_amount", line->amount, "tax",
+            money(line->tax), "steps", line->steps));
     return true;
 }
 

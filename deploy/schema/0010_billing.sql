@@ -88,14 +88,14 @@ create table invoice_series (
     last bigint not null default 0
 );
 comment on table invoice_series is 'domain: billing; the last number given, a series; advanced in the finalizing transaction';
-grant select, insert, update on invoice_series to bccd_jobs;
+grant select, insert, update on invoice_series to bccd_operator, bccd_jobs;
 call protect_platform_table('invoice_series');
 
 create table invoices (
     tenant_id text collate "C" not null references tenants,
-    id text collate "C" not null unique check (id like 'inv\_%'),
-    period text collate "C" not null,
-    kind text collate "C" not null default 'period' check (kind in ('period')),
+    id text collate "C" not null unique,
+    period text collate "C" not null, -- of a credit note: that in which it was written
+    kind text collate "C" not null default 'period' check (kind in ('period', 'credit_note')),
     state text collate "C" not null default 'draft' check (state in ('draft', 'finalized')),
     number text collate "C" unique, -- "BCC-2026-000001", given when it is finalized
     currency currency_code not null,
@@ -109,16 +109,22 @@ create table invoices (
     finalized_at timestamptz,
     due_on date,
     run_id text collate "C" references billing_runs,
+    credits text collate "C", -- of a credit note: the invoice whose lines it takes back
+    reason text not null default '' check (length(reason) <= 1000),
     external_id text collate "C",
     version bigint not null default 1,
     created_at timestamptz not null default now(),
     primary key (tenant_id, id),
-    unique (tenant_id, period, kind),
     unique (tenant_id, external_id),
+    foreign key (tenant_id, credits) references invoices (tenant_id, id),
+    check (id like case kind when 'period' then 'inv\_%' else 'crn\_%' end),
+    check ((kind = 'credit_note') = (credits is not null)),
     check (total = net + tax),
     check ((state = 'finalized') = (number is not null and finalized_at is not null))
 );
-comment on table invoices is 'domain: billing; one for a billing account, cycle and kind; never changed once finalized';
+comment on table invoices is 'domain: billing; one for a billing account and cycle, and credit notes; never changed once finalized';
+create unique index invoices_of_period on invoices (tenant_id, period) where kind = 'period';
+create index invoices_credits on invoices (tenant_id, credits) where credits is not null;
 create index invoices_period on invoices (period, id);
 
 create table invoice_lines (
@@ -126,7 +132,8 @@ create table invoice_lines (
     invoice_id text collate "C" not null,
     line integer not null check (line > 0),
     kind text collate "C" not null check (kind in ('recurring', 'usage')),
-    correction_of text collate "C", -- the closed month that a late quantity belongs to
+    correction_of text collate "C", -- the settled month that a late quantity, or a credit, belongs to
+    credits_line integer, -- of a credit note: the line of the invoice that it takes back
     resource_id text collate "C" not null,
     offering_id text collate "C" not null references offerings,
     plan_id text collate "C" not null,
@@ -156,7 +163,7 @@ create table invoice_lines (
 comment on table invoice_lines is 'domain: billing; each rounded once, with the exact amount beside it';
 
 grant select on invoices, invoice_lines to bccd_tenant;
-grant select on invoices, invoice_lines to bccd_operator;
+grant select, insert, update on invoices, invoice_lines to bccd_operator; -- credit notes
 grant select, insert, update, delete on invoices, invoice_lines to bccd_jobs;
 call protect_tenant_table('invoices');
 call protect_tenant_table('invoice_lines');
@@ -170,7 +177,7 @@ create table ledger_entries (
     number bigint generated always as identity unique,
     period text collate "C" not null,
     posted_on date not null,
-    kind text collate "C" not null check (kind in ('invoice')),
+    kind text collate "C" not null check (kind in ('invoice', 'credit_note')),
     invoice_id text collate "C" not null,
     description text not null,
     primary key (tenant_id, number),
@@ -207,8 +214,7 @@ $$;
 create constraint trigger balanced after insert on ledger_postings
     deferrable initially deferred for each row execute function ledger_balanced();
 
-grant select on ledger_entries, ledger_postings to bccd_operator, bccd_jobs;
-grant insert on ledger_entries, ledger_postings to bccd_jobs;
+grant select, insert on ledger_entries, ledger_postings to bccd_operator, bccd_jobs;
 call protect_tenant_table('ledger_entries');
 call protect_tenant_table('ledger_postings');
 
@@ -221,7 +227,12 @@ begin
         detail = format('%s: what is finalized or closed never changes.', tg_table_name);
 end
 $$;
-create trigger immutable before update or delete on invoices for each row
+-- The name under which another system knows an invoice comes later, and is not what was billed.
+create trigger immutable before update on invoices for each row
+    when (old.state = 'finalized'
+          and to_jsonb(old) - array['external_id', 'version'] <> to_jsonb(new) - array['external_id', 'version'])
+    execute function refuse_change_of_final();
+create trigger undeletable before delete on invoices for each row
     when (old.state = 'finalized') execute function refuse_change_of_final();
 create trigger immutable before update or delete on periods for each row
     when (old.state = 'closed') execute function refuse_change_of_final();
@@ -251,7 +262,8 @@ create function period_is_settled(of_tenant text, named text) returns boolean
     language sql stable
     return period_is_closed(named)
         or exists (select from invoices i
-                   where i.tenant_id = of_tenant and i.period = named and i.state = 'finalized');
+                   where i.tenant_id = of_tenant and i.period = named and i.kind = 'period'
+                     and i.state = 'finalized');
 
 -- The month, in the operator's zone, that a point in time lies in.
 create function period_of(at timestamptz) returns text
@@ -312,7 +324,7 @@ begin
     if exists (select from periods p
                where p.state = 'closed' and p.period >= period_of(new.effective_at))
        or exists (select from invoices i
-                  where i.tenant_id = new.tenant_id and i.state = 'finalized'
+                  where i.tenant_id = new.tenant_id and i.kind = 'period' and i.state = 'finalized'
                     and i.period >= period_of(new.effective_at)) then
         raise exception using errcode = 'BC422', message = 'period_settled',
             detail = format('The period %s, or one after it, is settled; let it count from a later time.',
@@ -323,7 +335,7 @@ end
 $$;
 create trigger settled_period before insert on resource_transitions for each row
     execute function refuse_settled_transition();
-create trigger open_period before insert or update on invoices for each row
+create trigger open_period before insert or update of state, period on invoices for each row
     execute function refuse_closed_period();
 create trigger open_period before insert on ledger_entries for each row
     execute function refuse_closed_period();
@@ -332,8 +344,18 @@ create trigger settled_period after insert on usage_deltas referencing new table
 create trigger settled_period after insert on events referencing new table as inserted
     for each statement execute function refuse_settled_period();
 
--- An invoice that becomes final is posted in the same transaction: receivable against revenue by kind of resource,
--- and output tax.
+-- The next number of a series: "BCC-2026-000001". It is taken in the transaction that finalizes and given back with
+-- it, so there are no gaps.
+create function next_number(of_series text) returns text
+    language sql volatile
+    begin atomic
+        insert into invoice_series as s (series, last) values (of_series, 1)
+        on conflict (series) do update set last = s.last + 1
+        returning s.series || '-' || lpad(s.last::text, 6, '0');
+    end;
+
+-- What becomes final is posted in the same transaction: receivable against revenue by kind of resource, and output
+-- tax. The amounts of a credit note are negative.
 create function post_final_invoice() returns trigger
     language plpgsql
 as $$
@@ -341,8 +363,10 @@ declare
     posted bigint;
 begin
     insert into ledger_entries (tenant_id, period, posted_on, kind, invoice_id, description)
-    values (new.tenant_id, new.period, (new.period_ends_at at time zone new.time_zone)::date - 1,
-            'invoice', new.id, new.number)
+    values (new.tenant_id, new.period,
+            case new.kind when 'period' then (new.period_ends_at at time zone new.time_zone)::date - 1
+                          else (new.finalized_at at time zone new.time_zone)::date end,
+            case new.kind when 'period' then 'invoice' else 'credit_note' end, new.id, new.number)
     returning number into posted;
     insert into ledger_postings (tenant_id, entry, posting, account, currency, amount)
     select new.tenant_id, posted, row_number() over (order by side.place, side.account),
@@ -363,3 +387,95 @@ end
 $$;
 create trigger posted after update on invoices for each row
     when (old.state = 'draft' and new.state = 'finalized') execute function post_final_invoice();
+
+-- ---- Credit notes ----
+
+-- Writes a credit note over a final invoice: over the lines that the body names, each with the net that is taken
+-- back, or over all that is left of it. It counts in the month in which it is written. Tax is that of the original:
+-- what takes back the rest of a line takes back the rest of its tax. Refuses with BC422; no row: no such invoice.
+create function credit_invoice(new_id text, body jsonb) returns setof invoices
+    language plpgsql
+as $$
+declare
+    target invoices;
+    noted invoices;
+    zone text := (select p.time_zone from platform p);
+    wrong text;
+begin
+    select i.tenant_id, i.id, i.period, i.kind, i.state, i.number, i.currency, i.buyer into
+        target.tenant_id, target.id, target.period, target.kind, target.state, target.number, target.currency,
+        target.buyer
+    from invoices i where i.id = body ->> 'invoice_id' for update;
+    if not found then
+        return;
+    end if;
+    if target.kind <> 'period' or target.state <> 'finalized' then
+        raise exception using errcode = 'BC422', message = 'state_conflict',
+            detail = 'A credit note is written over a finalized invoice.';
+    end if;
+    perform lock_usage_periods(now(), now());
+    noted.period := counting_period(target.tenant_id, now());
+    insert into invoices (tenant_id, id, period, kind, currency, buyer, period_starts_at, period_ends_at, time_zone,
+                          credits, reason)
+    values (target.tenant_id, new_id, noted.period, 'credit_note', target.currency, target.buyer,
+            period_start(noted.period, zone), period_end(noted.period, zone), zone, target.id, body ->> 'reason');
+    with standing as (
+        select l.line, l.net + coalesce(sum(c.net), 0) as net, l.tax + coalesce(sum(c.tax), 0) as tax
+        from invoice_lines l
+        left join invoices n on n.tenant_id = l.tenant_id and n.credits = l.invoice_id and n.state = 'finalized'
+        left join invoice_lines c on c.tenant_id = n.tenant_id and c.invoice_id = n.id and c.credits_line = l.line
+        where l.tenant_id = target.tenant_id and l.invoice_id = target.id
+        group by l.line, l.net, l.tax
+    ), asked as (
+        select w.line, w.net, w.place
+        from rows from (jsonb_to_recordset(body -> 'lines') as (line integer, net numeric))
+             with ordinality as w(line, net, place)
+        where body ? 'lines'
+        union all
+        select s.line, s.net, null from standing s where not body ? 'lines' and s.net <> 0
+    ), wanted as (
+        select a.line, a.net, a.place, s.net as left_net, s.tax as left_tax,
+               case when s.line is null then 'the invoice has no such line'
+                    when a.net <> round(a.net, 2) then 'net has more than two decimals'
+                    when a.net * sign(s.net) <= 0 or abs(a.net) > abs(s.net)
+                        then format('%s is left of it', round(s.net, 2))
+                    when count(*) over (partition by a.line) > 1 then 'the line is named twice' end as wrong
+        from asked a left join standing s on s.line = a.line
+    ), written as (
+        insert into invoice_lines (
+            tenant_id, invoice_id, line, kind, correction_of, credits_line, resource_id, offering_id, plan_id,
+            plan_version, charge_code, description, description_en, meter_id, service_starts_at, service_ends_at,
+            quantity, unit, billed_quantity, amount, net, tax_category, tax_rate, tax, price, steps)
+        select l.tenant_id, new_id, row_number() over (order by l.line), l.kind, target.period, l.line, l.resource_id,
+               l.offering_id, l.plan_id, l.plan_version, l.charge_code, '冲减 · ' || l.description,
+               'Credit · ' || l.description_en, l.meter_id, l.service_starts_at, l.service_ends_at, 0, l.unit, 0,
+               -w.net, -w.net, l.tax_category, l.tax_rate,
+               -case when w.net = w.left_net then w.left_tax
+                     else sign(w.net) * least(abs(round(w.net * l.tax_rate, 2)), abs(w.left_tax)) end,
+               l.price, jsonb_build_array(jsonb_build_object(
+                   'step', 'credit', 'invoice', target.number, 'line', l.line, 'amount', (-w.net)::text))
+        from wanted w
+        join invoice_lines l on l.tenant_id = target.tenant_id and l.invoice_id = target.id and l.line = w.line
+        where not exists (select from wanted x where x.wrong is not null)
+    )
+    select min(format('/lines/%s: %s.', w.place - 1, w.wrong)) filter (where w.wrong is not null) into wrong
+    from wanted w;
+    if wrong is null and not exists (
+        select from invoice_lines l where l.tenant_id = target.tenant_id and l.invoice_id = new_id) then
+        wrong := 'All of the invoice has been taken back.';
+    end if;
+    if wrong is not null then
+        raise exception using errcode = 'BC422', message = 'credit_refused', detail = wrong;
+    end if;
+    return query
+    update invoices i
+    set net = s.net, tax = s.tax, total = s.net + s.tax, state = 'finalized', finalized_at = clock_timestamp(),
+        number = next_number('BCC-CN-' || left(noted.period, 4))
+    from (select sum(l.net) as net, sum(l.tax) as tax
+          from invoice_lines l where l.tenant_id = target.tenant_id and l.invoice_id = new_id) s
+    where i.tenant_id = target.tenant_id and i.id = new_id
+    returning i.tenant_id, i.id, i.period, i.kind, i.state, i.number, i.currency, i.net, i.tax, i.total, i.buyer,
+              i.period_starts_at, i.period_ends_at, i.time_zone, i.finalized_at, i.due_on, i.run_id, i.credits,
+              i.reason, i.external_id, i.version, i.created_at;
+end
+$$;

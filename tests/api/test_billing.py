@@ -241,6 +241,12 @@ class MonthTest(ApiTest):
         self.assertEqual(lines["base", None]["exact_amount"], "310")
         self.assertEqual(self.close(last)["state"], "succeeded")
 
+        # Another system's name for it may come when all is closed.
+        named = self.expect(self.platform.patch(f"/v1/invoices/{final['id']}", {"external_id": unique("erp")},
+                                                if_match="*"), 200)
+        self.assertEqual(self.invoice(owner, before), named)
+        self.assertEqual({**named, "external_id": None}, final)
+
         # Immutable in the database itself, for its owner and superuser too.
         database = self.database()
         for sql in (f"update invoices set net = 0, total = tax where id = '{final['id']}'",
@@ -467,6 +473,101 @@ class BugTest(MonthTest):
         bill = self.expect(owner.post("/v1/invoices/preview", {"period": last}), 200)
         late = {line["resource_id"]: line["exact_amount"] for line in bill["lines"] if line["correction_of"] == before}
         self.assertEqual(late, {resource["id"]: "104", other["id"]: "5"})
+
+
+class CreditTest(MonthTest):
+    """What was billed is taken back by credit notes, and never by a change."""
+
+    settings = {"log_level": "debug", "workers": "2"}
+    test_two_months = None
+
+    def billed(self, back):
+        """A final invoice of base 310 and calls 7.5, all of a month; its tenant's owner."""
+        period, first = month(back)
+        self.offering = self.offer(
+            "software",
+            {"code": "base", "name": "基础费", "kind": "recurring", "price": {"model": "flat", "amount": "310"}},
+            self.charge("calls", self.meter["code"], model="unit", unit_amount="0.1"))
+        tenant, owner = self.tenant("credited")
+        resource = self.rent(tenant, at(first, 1, 0))
+        self.send(owner, resource, at(first, 2), "75")
+        self.assertEqual(self.bill(period, tenant=tenant, finalize=True)["state"], "succeeded")
+        return self.invoice(owner, period), owner, tenant
+
+    def credit(self, invoice, *lines, status=201, code=None):
+        body = {"invoice_id": invoice["id"], "reason": "线路中断三天"}
+        if lines:
+            body["lines"] = [{"line": line, "net": net} for line, net in lines]
+        return self.expect(self.platform.post("/v1/credit-notes", body), status, code)
+
+    def test_a_part_and_then_the_rest(self):
+        invoice, owner, tenant = self.billed(2)
+        lines = self.lines(owner, invoice)
+        base, calls = lines["base", None]["line"], lines["calls", None]["line"]
+        part = self.credit(invoice, (base, "10.05"))
+        self.assertEqual([part[name]["amount"] for name in ("net", "tax", "total")], ["-10.05", "-0.60", "-10.65"])
+        self.assertEqual((part["invoice_id"], part["period"]), (invoice["id"], month(0)[0]))
+        self.assertRegex(part["number"], r"^BCC-CN-\d{4}-\d{6}$")
+        for wrong in ([(base, "299.96")], [(base, "-1")], [(base, "1.001")], [(calls, "7.51")], [(99, "1")],
+                      [(base, "1"), (base, "1")]):
+            self.credit(invoice, *wrong, status=422, code="credit_refused")
+        rest = self.credit(invoice)
+        sides = [(part[name]["amount"], rest[name]["amount"], invoice[name]["amount"]) for name in ("net", "tax", "total")]
+        for first, second, whole in sides:
+            self.assertEqual(round(float(first) * 100) + round(float(second) * 100), -round(float(whole) * 100))
+        self.credit(invoice, status=422, code="credit_refused")
+        self.credit({"id": part["id"].replace("crn", "inv")}, status=404, code="not_found")
+        # The tenant sees its own, the invoice stays as it is, and the series has no gap.
+        mine = self.expect(owner.get("/v1/credit-notes", query={"invoice_id": invoice["id"]}), 200)["data"]
+        self.assertEqual(mine, [rest, part])
+        self.assertEqual(self.expect(owner.get(f"/v1/credit-notes/{part['id']}"), 200), part)
+        _, stranger = self.tenant("stranger")
+        self.expect(stranger.get(f"/v1/credit-notes/{part['id']}"), 404, "not_found")
+        self.expect(owner.post("/v1/credit-notes", {"invoice_id": invoice["id"], "reason": "x"}), 403, "forbidden")
+        found = self.expect(owner.get(f"/v1/credit-notes/{rest['id']}/lines"), 200)["data"]
+        self.assertEqual([(line["credits_line"], line["correction_of"], line["net"]["amount"]) for line in found],
+                         sorted([(base, invoice["period"], "-299.95"), (calls, invoice["period"], "-7.50")]))
+        self.assertEqual(self.invoice(owner, invoice["period"]), invoice)
+        self.expect(owner.get(f"/v1/invoices/{part['id'].replace('crn', 'inv')}"), 404, "not_found")
+        numbers = self.database().rows("select number from invoices where kind = 'credit_note' order by number")
+        self.assertEqual([int(row["number"][-6:]) for row in numbers], list(range(1, len(numbers) + 1)))
+        posted = self.database().rows(f"""
+            select p.account, sum(p.amount)::text as amount from ledger_postings p
+            where p.tenant_id = '{tenant['id']}' group by 1 order by 1""")
+        self.assertEqual({row["account"].partition(":")[0]: row["amount"] for row in posted},
+                         {"assets": "0.00", "liabilities": "0.00", "revenue": "0.00"})
+
+    def test_at_once_no_more_than_the_whole(self):
+        invoice, _, tenant = self.billed(3)
+        answers = []
+        threads = [threading.Thread(target=lambda: answers.append(
+            self.platform.post("/v1/credit-notes", {"invoice_id": invoice["id"], "reason": "x"}))) for _ in range(5)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(sorted(answer.status for answer in answers), [201, 422, 422, 422, 422])
+        self.assertEqual(self.database().value(
+            f"select sum(net)::text from invoices where tenant_id = '{tenant['id']}'"), "0.00")
+
+    def test_the_gate_counts_them(self):
+        invoice, _, tenant = self.billed(4)
+        lines = self.lines(self.platform, invoice)
+        note = self.credit(invoice, (lines["base", None]["line"], "0.05"), (lines["calls", None]["line"], "7.5"))
+        # As if it had been written in the month itself, which can be closed already.
+        move = "set session_replication_role = replica;" + "".join(
+            f"update {table} set period = '{invoice['period']}' where tenant_id = '{tenant['id']}';"
+            for table in ("invoices", "ledger_entries"))
+        self.database().execute(f"{move} update invoice_lines set net = net - 1 where invoice_id = '{note['id']}'")
+        refused = self.close(invoice["period"])
+        self.assertEqual((refused["state"], refused["error"]["code"]), ("failed", "gate_refused"), refused)
+        self.database().execute(f"set session_replication_role = replica; "
+                                f"update invoice_lines set net = net + 1 where invoice_id = '{note['id']}'")
+        self.assertEqual(self.close(invoice["period"])["state"], "succeeded")
+        gate = self.expect(self.platform.get(f"/v1/periods/{invoice['period']}"), 200)["gate"]
+        terms = {term["term"]: term for term in gate}
+        self.assertEqual((terms["credits"]["left_value"], terms["credits"]["right_value"]), ("2", "2"))
+        self.assertEqual(terms["revenue"]["left_value"], "309.95")
 
 
 class TaxTest(ApiTest):

@@ -137,7 +137,9 @@ class ExportTest(ApiTest):
         return found
 
     def invoices(self, period):
-        return self.platform.all("/v1/invoices", {"period": period})
+        """And credit notes."""
+        return [*self.platform.all("/v1/invoices", {"period": period}),
+                *self.platform.all("/v1/credit-notes", {"period": period})]
 
     def totals(self, period):
         sums = {name: sum(decimal.Decimal(invoice[name]["amount"]) for invoice in self.invoices(period))
@@ -253,6 +255,7 @@ class ExportTest(ApiTest):
         closed = self.operation(self.platform.post(f"/v1/periods/{self.period}/close"))
         self.assertEqual(closed["state"], "succeeded", closed)
         self.a_closed_month_is_exported_once()
+        self.a_credit_note_is_in_the_books()
         self.exports_are_listed()
         self.exports_are_for_those_who_may()
         self.what_is_ready_never_changes()
@@ -297,6 +300,21 @@ class ExportTest(ApiTest):
                 self.check_journal(files, totals)
             else:
                 self.check_lines(files, totals)
+
+    def a_credit_note_is_in_the_books(self):
+        """Of the month in which it is written, with the period that it corrects."""
+        invoice = self.invoices(self.period)[0]
+        for lines in ({"lines": [{"line": 1, "net": "0.09"}]}, {}):
+            self.expect(self.platform.post("/v1/credit-notes", {
+                "invoice_id": invoice["id"], "reason": "停用", **lines}), 201)
+        period, first = month(0)
+        totals = self.totals(period)
+        self.assertEqual(totals["total"], "-" + invoice["total"]["amount"])
+        rows = self.check_focus(self.files(self.export("focus", period)), period, first, True)
+        self.assertEqual({(row["ChargeClass"], row["x_OriginalPeriod"]) for row in rows},
+                         {("Correction", self.period)})
+        self.check_journal(self.files(self.export("journal", period)), totals)
+        self.files(self.export("lines", period))
 
     def exports_are_listed(self):
         found = self.expect(self.platform.get("/v1/exports", query={

@@ -175,6 +175,9 @@ class WallTest(ApiTest):
         self.resource(owner, "broadband")
         self.resource(owner, "terminal")
         self.bill(self.last_month(), tenant, finalize=True)
+        invoice = self.expect(owner.get("/v1/invoices"), 200)["data"][0]
+        self.expect(self.platform.post("/v1/credit-notes", {
+            "invoice_id": invoice["id"], "reason": name, "lines": [{"line": 1, "net": "0.01"}]}), 201)
         # Long work of its own that has ended.
         self.database().execute(
             f"insert into operations (id, tenant_id, kind, state, ended_at) values "
@@ -387,7 +390,7 @@ class SecondWallTest(WallTest):
         prefix = prefix or next((each for each in foreign if parameter == {
             "usr": "user_id", "res": "resource_id", "key": "key_id", "inv": "invoice_id",
             "trm": "terminal_id", "prk": "park_id", "sea": "seat_id", "exp": "export_id",
-            "whk": "webhook_endpoint_id"}.get(each)), None)
+            "whk": "webhook_endpoint_id", "crn": "credit_note_id"}.get(each)), None)
         if prefix in foreign:
             return foreign[prefix]
         return {"limit": "50", "body": "{}", "actor": foreign.get("key"), "dry_run": "false",
