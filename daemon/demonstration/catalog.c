@@ -90,7 +90,10 @@ static const struct {
      "{\"code\":\"volume\",\"name\":\"交易量费\",\"name_en\":\"Volume fee\",\"kind\":\"usage\","
      "\"meter\":\"payment-value\",\"price\":{\"model\":\"graduated_percentage\","
      "\"tiers\":[{\"up_to\":\"50000\",\"rate\":\"0.10\",\"flat_amount\":\"20\"},"
-     "{\"up_to\":null,\"rate\":\"0.05\",\"flat_amount\":\"0\"}]}}]"},
+     "{\"up_to\":null,\"rate\":\"0.05\",\"flat_amount\":\"0\"}]}},"
+     "{\"code\":\"api\",\"name\":\"接口调用\",\"name_en\":\"API calls\",\"kind\":\"usage\","
+     "\"meter\":\"api-calls\",\"price\":{\"model\":\"package\",\"package_size\":\"10000\","
+     "\"package_amount\":\"12.00\",\"free_units\":\"100000\"}}]"},
 };
 
 static void keep_id(const json_t *object, char id[IDENTIFIER_SIZE])

@@ -7,7 +7,7 @@
 #include "common/buffer.h"
 #include "daemon/demonstration/world.h"
 
-enum { INVENTORY_LIMIT = 64 * 1024, FIRST_PAYMENTS_TENANT = 8, EXTERNAL_ID_SIZE = 32 };
+enum { INVENTORY_LIMIT = 64 * 1024, EXTERNAL_ID_SIZE = 32 };
 
 static const struct {
     const char *code, *name, *name_en;
@@ -32,6 +32,7 @@ static const struct {
     {"zhaozhou", "赵州桥网络有限公司", "Zhaozhou Bridge Network Co., Ltd."},
     {"baiyu", "白玉设计有限公司", "Baiyu Design Co., Ltd."},
     {"jinbian", "金边电子商务有限公司", "Jinbian E-commerce Co., Ltd."},
+    {"xinhua", "新华呼叫中心有限公司", "Xinhua Call Centre Co., Ltd."},
 };
 
 static void keep_id(const json_t *object, char id[IDENTIFIER_SIZE])
@@ -101,8 +102,9 @@ static void make_tenant(struct world *world, struct api *api, size_t i)
     if (found == NULL)
         found = api_post(api, enterprise_body(world, i), "/v1/tenants");
     keep_id(found, tenant->id);
+    tenant->suspended = strcmp(text_of(found, "state"), "suspended") == 0;
     json_decref(found);
-    if (!know_key(world, tenant))
+    if (!know_key(world, tenant) && !tenant->suspended)
         make_key(api, tenant);
 }
 
@@ -200,7 +202,7 @@ static void make_line(struct world *world, struct api *api, size_t i)
 static void make_software(struct world *world, struct api *api, size_t i)
 {
     struct world_tenant *tenant = &world->tenants[i];
-    bool payments = i >= FIRST_PAYMENTS_TENANT;
+    bool payments = i >= WORLD_FIRST_PAYMENTS;
 
     make_resource(world, api, tenant,
                   json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:i}}", "kind", "software", "offering_id",
