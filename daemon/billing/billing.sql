@@ -287,6 +287,10 @@ coalesce((select max(g.number) from assignment g
           where g.resource_id = resource and usage_slot(g.starts_at) <= quarter),
          (select min(g.number) from assignment g where g.resource_id = resource))
 
+-- A tenant without charges and none at all give the same rows of billable_charges.
+-- statement: require_tenant
+select refuse('not_found', null) where not exists (select from tenants t where t.id = :tenant)
+
 -- statement: billable_charges
 with month as (
     select m.period, m.time_zone, m.starts_at, m.ends_at, m.days from {{month_of :period::text}} m

@@ -68,7 +68,7 @@ bool request_dry_run(const struct request *request);
 void request_bind(struct request *request, const char *name, const char *value);
 
 /* Sends a statement before the main one, in the same segment and transaction: a lock, whose wait
- * the main statement's snapshot must come after. Once a request. */
+ * the main statement's snapshot must come after, or a check that refuses. Once a request. */
 void request_prepend(struct request *request, const struct statement *statement);
 
 /* Sends the statement and answers with its rows. Its parameters are found by name:
