@@ -124,7 +124,7 @@ where i.id = :invoice_id and {{own i}}
 with target as (
     select i.tenant_id, i.id, i.currency from invoices i where i.id = :invoice_id and {{own i}}
 )
-select lpad(l.line::text, 10, '0') as cursor, {{line_document l, t.currency}} as document
+select l.line as cursor, {{line_document l, t.currency}} as document
 from target t join invoice_lines l on l.tenant_id = t.tenant_id and l.invoice_id = t.id
 where (:cursor::text is null or l.line > :cursor::bigint)
 order by l.line
@@ -180,9 +180,7 @@ from checked c left join made r on true
 select replace(p.period, '-', '') as cursor, {{period_document p}} as document
 from periods p
 where (:state::text is null or p.state = :state)
-  and (:cursor::text is null or replace(p.period, '-', '') < :cursor)
-order by p.period desc
-limit :limit::bigint + 1
+{{page_by_number replace(p.period, '-', '')::bigint}}
 
 -- statement: get_period
 -- A month without a row is open.

@@ -62,10 +62,10 @@ from resource_act(:tenant, :actor_side, :actor, :resource_id, :action, :if_match
                   :order::jsonb, decode(:secret, 'hex')) a
 
 -- statement: list_resource_history
-select lpad(h.number::text, 10, '0') as cursor, json_build_object(
+select h.number as cursor, json_build_object(
     'number', h.number, 'action', h.action, 'from_state', h.from_state, 'to_state', h.to_state,
     'at', instant_text(h.at), 'effective_at', instant_text(h.effective_at), 'actor', h.actor,
     'reason', h.reason) as document
 from resource_transitions h
 where h.resource_id = :resource_id and {{own h}}
-{{page lpad(h.number::text, 10, '0')}}
+{{page_by_number h.number}}
