@@ -120,13 +120,10 @@ from invoices i
 where i.id = :invoice_id and {{own i}}
 
 -- statement: list_invoice_lines
--- No rows of an invoice that is not there would be an empty list; so it is looked for first.
-with target as (
-    select i.tenant_id, i.id, i.currency from invoices i where i.id = :invoice_id and {{own i}}
-)
-select l.line as cursor, {{line_document l, t.currency}} as document
-from target t join invoice_lines l on l.tenant_id = t.tenant_id and l.invoice_id = t.id
-where (:cursor::text is null or l.line > :cursor::bigint)
+select l.line as cursor, {{line_document l, i.currency}} as document
+from (select i.tenant_id, i.id, i.currency from invoices i where i.id = :invoice_id and {{own i}}) i
+left join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+  and (:cursor::text is null or l.line > :cursor::bigint)
 order by l.line
 limit :limit::bigint + 1
 

@@ -26,8 +26,8 @@ select s.number as cursor, json_build_object(
     'stop_cause', s.stop_cause, 'input_bytes', number_text(s.input_bytes),
     'output_bytes', number_text(s.output_bytes), 'framed_address', s.framed_address,
     'calling_station', s.calling_station) as document
-from radius_sessions s
-where s.resource_id = :resource_id and {{own s}}
+from {{resource_named}} r
+left join radius_sessions s on s.tenant_id = r.tenant_id and s.resource_id = r.id
 {{page_by_number s.number}}
 
 -- statement: list_radius_quarantine

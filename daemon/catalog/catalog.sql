@@ -120,8 +120,8 @@ from unknown u left join made p on true left join first on first.plan_id = p.id
 
 -- statement: list_plan_versions
 select v.number as cursor, {{version_document v}} as document
-from plan_versions v
-where v.plan_id = :plan_id
+from (select p.id from plans p where p.id = :plan_id) p
+left join plan_versions v on v.plan_id = p.id
 {{page_by_number v.number}}
 
 -- statement: get_plan_version

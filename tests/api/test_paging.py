@@ -80,6 +80,21 @@ class PagingTest(ListTest):
 class BugTest(ListTest):
     """What was wrong once; each by its number."""
 
+    def test_bug_0010_below_what_is_absent_there_is_no_list(self):
+        """It was an empty list, as below what is there and has nothing."""
+        tried = 0
+        for operation in self.lists():
+            if operation.named("path"):
+                with self.subTest(operation.id):
+                    self.expect(self.platform.get(self.path(operation, {})), 404, "not_found")
+                    tried += 1
+        self.assertGreaterEqual(tried, 7)
+        tenant, owner = self.tenant("empty")
+        resource = f"/v1/resources/{self.resource(owner, 'software')['id']}"
+        for path in (f"/v1/tenants/{tenant['id']}/members", f"{resource}/seats",
+                     f"{resource}/sessions", f"{resource}/history?cursor=1"):
+            self.assertEqual(self.expect(owner.get(path), 200), {"data": [], "next_cursor": None})
+
     def test_bug_0012_a_cursor_is_of_one_kind(self):
         """An id was taken for a number, and the answer was 422, or a page of anything."""
         ids = self.world()
