@@ -56,7 +56,7 @@ struct contract_operation {
     bool keyed;                /* x-idempotency-key: required */
     bool keyed_optional;       /* x-idempotency-key: optional */
     bool if_match;             /* x-if-match: true */
-    bool list;                 /* x-list: true; it has the parameters limit and cursor */
+    const char *list;          /* x-list: its cursors, ids' prefix or "number"; NULL: no list */
     int success;               /* the lowest status of success among its responses */
 };
 

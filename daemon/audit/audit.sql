@@ -1,7 +1,6 @@
 -- The trail that the trigger audit_row writes: read, never changed.
 
 -- statement: list_audit_events
--- Newest first; the cursor is the event's number.
 select a.number as cursor,
        json_build_object(
            'id', a.number::text, 'at', instant_text(a.at), 'tenant', a.tenant_id, 'actor', a.actor,
@@ -15,6 +14,4 @@ where {{own a}}
   and (:action::text is null or a.action = :action)
   and (:at_gte::timestamptz is null or a.at >= :at_gte::timestamptz)
   and (:at_lt::timestamptz is null or a.at < :at_lt::timestamptz)
-  and (:cursor::text is null or a.number < :cursor::bigint)
-order by a.number desc
-limit :limit::bigint + 1
+{{page_by_number a.number}}

@@ -172,13 +172,11 @@ select case when i.id is null then 'stale' else 'ok' end as outcome, {{invoice_d
 from target left join changed i on i.id = target.id
 
 -- statement: list_invoice_lines
--- No rows of an invoice that is not there would be an empty list; so it is looked for first.
-with target as (
-    select i.tenant_id, i.id, i.currency from invoices i where i.id = :invoice_id and {{own i}}
-)
-select lpad(l.line::text, 10, '0') as cursor, {{line_document l, t.currency}} as document
-from target t join invoice_lines l on l.tenant_id = t.tenant_id and l.invoice_id = t.id
-where (:cursor::text is null or l.line > :cursor::bigint)
+select l.line as cursor, {{line_document l, i.currency}} as document
+from (select i.tenant_id, i.id, i.currency from invoices i
+      where i.id = :invoice_id and {{own i}} and i.kind = 'period') i
+left join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+  and (:cursor::text is null or l.line > :cursor::bigint)
 order by l.line
 limit :limit::bigint + 1
 
@@ -246,9 +244,10 @@ from invoices i
 where i.id = :credit_note_id and {{own i}} and i.kind = 'credit_note'
 
 -- statement: list_credit_note_lines
-select lpad(l.line::text, 10, '0') as cursor, {{line_document l, i.currency}} as document
-from invoices i join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
-where i.id = :credit_note_id and {{own i}} and i.kind = 'credit_note'
+select l.line as cursor, {{line_document l, i.currency}} as document
+from (select i.tenant_id, i.id, i.currency from invoices i
+      where i.id = :credit_note_id and {{own i}} and i.kind = 'credit_note') i
+left join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
   and (:cursor::text is null or l.line > :cursor::bigint)
 order by l.line
 limit :limit::bigint + 1
@@ -257,9 +256,7 @@ limit :limit::bigint + 1
 select replace(p.period, '-', '') as cursor, {{period_document p}} as document
 from periods p
 where (:state::text is null or p.state = :state)
-  and (:cursor::text is null or replace(p.period, '-', '') < :cursor)
-order by p.period desc
-limit :limit::bigint + 1
+{{page_by_number replace(p.period, '-', '')::bigint}}
 
 -- statement: get_period
 -- A month without a row is open, unless a later one is closed.
@@ -363,6 +360,10 @@ select lock_period_shared(:period)
 
 -- statement: lock_period_to_settle
 select lock_period_exclusive(:period)
+
+-- A tenant without charges and none at all give the same rows of billable_charges.
+-- statement: require_tenant
+select refuse('not_found', null) where not exists (select from tenants t where t.id = :tenant)
 
 -- statement: billable_charges
 -- Each charge of each plan that a resource was on in the month, with what it is charged for: days for a

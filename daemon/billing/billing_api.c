@@ -191,5 +191,6 @@ enum step operation_preview_invoice(struct request *request)
         return request_refuse(request, "tenant_required", NULL);
     request_bind(request, "period",
                  json_string_value(json_object_get(request_body(request), "period")));
+    request_prepend(request, &statement_require_tenant);
     return request_query(request, &statement_billable_charges, answer_preview);
 }

@@ -20,18 +20,18 @@ select radius_account(:packet::jsonb) as problem
 insert into radius_quarantine (reason, packet) values (:reason, '{}') returning reason as problem
 
 -- statement: list_broadband_sessions
-select lpad(s.number::text, 10, '0') as cursor, json_build_object(
+select s.number as cursor, json_build_object(
     'number', s.number, 'session_id', s.session_id, 'started_at', instant_text(s.started_at),
     'last_at', instant_text(s.last_at), 'stopped_at', instant_text(s.stopped_at),
     'stop_cause', s.stop_cause, 'input_bytes', number_text(s.input_bytes),
     'output_bytes', number_text(s.output_bytes), 'framed_address', s.framed_address,
     'calling_station', s.calling_station) as document
-from radius_sessions s
-where s.resource_id = :resource_id and {{own s}}
-{{page lpad(s.number::text, 10, '0')}}
+from {{resource_named}} r
+left join radius_sessions s on s.tenant_id = r.tenant_id and s.resource_id = r.id
+{{page_by_number s.number}}
 
 -- statement: list_radius_quarantine
-select lpad(q.number::text, 18, '0') as cursor, json_build_object(
+select q.number as cursor, json_build_object(
     'number', q.number::text, 'reason', q.reason, 'login', q.packet ->> 'login',
     'server', coalesce(nullif(q.packet ->> 'identifier', ''), q.packet ->> 'address'),
     'session_id', q.packet ->> 'session_id', 'status', (q.packet ->> 'status')::integer,
@@ -39,4 +39,4 @@ select lpad(q.number::text, 18, '0') as cursor, json_build_object(
     'received_at', instant_text(q.received_at)) as document
 from radius_quarantine q
 where (:reason::text is null or q.reason = :reason)
-{{page lpad(q.number::text, 18, '0')}}
+{{page_by_number q.number}}

@@ -128,12 +128,10 @@ select case when u.meter is not null then 'meter_unknown' else 'ok' end as outco
 from unknown u left join made p on true left join first on first.plan_id = p.id
 
 -- statement: list_plan_versions
-select lpad(v.number::text, 10, '0') as cursor, {{version_document v}} as document
-from plan_versions v
-where v.plan_id = :plan_id
-  and (:cursor::text is null or v.number < :cursor::bigint)
-order by v.number desc
-limit :limit::bigint + 1
+select v.number as cursor, {{version_document v}} as document
+from (select p.id from plans p where p.id = :plan_id) p
+left join plan_versions v on v.plan_id = p.id
+{{page_by_number v.number}}
 
 -- statement: get_plan_version
 select {{version_document v}} as document

@@ -13,9 +13,10 @@ statements and fragments:
     select {{tenant_document x}} as document from tenant x where {{own x}} and x.id = :id
 
 A fragment is text, shared by all files; its use puts the arguments for the whole words that name
-its parameters. Two fragments are built in: {{own x}} closes a statement to one tenant in the
+its parameters. Three fragments are built in: {{own x}} closes a statement to one tenant in the
 tenant's wordings and leaves it open in the operator's; {{page x.id}} goes on behind :cursor for
-:limit rows and one more, newest first or, in the ascending wordings, oldest first.
+:limit rows and one more, newest first or, in the ascending wordings, oldest first;
+{{page_by_number x.number}} does so where the cursor is a number.
 
 A statement headed "-- statement: name keyed" answers requests that bear an Idempotency-Key: what it
 gives is kept with the key in the same transaction (table idempotency_keys).
@@ -228,13 +229,17 @@ def own(alias, variant):
     return f"(:tenant::text is null or {alias}.tenant_id = :tenant)"
 
 
-def page(column, variant):
+def page(column, variant, cursor=":cursor"):
     ascending = variant.endswith("ASCENDING")
-    return (f"and (:cursor::text is null or {column} {'>' if ascending else '<'} :cursor) "
+    return (f"and (:cursor::text is null or {column} {'>' if ascending else '<'} {cursor}) "
             f"order by {column} {'asc' if ascending else 'desc'} limit :limit::bigint + 1")
 
 
-BUILT_IN = {"own": own, "page": page}
+def page_by_number(column, variant):
+    return page(column, variant, ":cursor::bigint")
+
+
+BUILT_IN = {"own": own, "page": page, "page_by_number": page_by_number}
 
 
 def substituted(fragment, arguments):

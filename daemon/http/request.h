@@ -68,7 +68,7 @@ bool request_dry_run(const struct request *request);
 void request_bind(struct request *request, const char *name, const char *value);
 
 /* Sends a statement before the main one, in the same segment and transaction: a lock, whose wait
- * the main statement's snapshot must come after. Once a request. */
+ * the main statement's snapshot must come after, or a check that refuses. Once a request. */
 void request_prepend(struct request *request, const struct statement *statement);
 
 /* Sends the statement and answers with its rows. Its parameters are found by name:
@@ -81,7 +81,9 @@ void request_prepend(struct request *request, const struct statement *statement)
  *   any other      by request_bind, or a parameter of the contract by its bind name
  *
  * What the statement gives:
- *   an operation with x-list   rows (cursor, document): {"data": [...], "next_cursor": ...}
+ *   an operation with x-list   rows (cursor, document): {"data": [...], "next_cursor": ...}. Where
+ * the path has a parameter, no row means that what it names is absent; one row whose cursor is
+ * NULL, that nothing is below it.
  *   any other                  one row (outcome?, document?, version?, location?); no row means
  * absent. outcome: 'ok' (the default), 'absent' 404, 'stale' 412, or the code of a problem
  * ("state_conflict"), whose "detail" may be given in a column `detail` and whose JSON pointer in a

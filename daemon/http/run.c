@@ -23,12 +23,13 @@ static const char *column(const PGresult *rows, const char *name)
 }
 
 /* {"data": [documents], "next_cursor": ...}; the statement gives one row more than the page where
- * there are more. */
+ * there are more, and one without a cursor where nothing is below what the path names. */
 static enum step answer_list(struct request *request, const PGresult *rows)
 {
     const char *limit_text = request_parameter(request, "limit");
     int limit = limit_text == NULL ? LIST_LIMIT_DEFAULT : (int)strtol(limit_text, NULL, 10);
-    int count = PQntuples(rows) > limit ? limit : PQntuples(rows);
+    int found = column(rows, "cursor") == NULL ? 0 : PQntuples(rows);
+    int count = found > limit ? limit : found;
     int document = PQfnumber(rows, "document");
     struct buffer body = buffer_make(REQUEST_ANSWER_LIMIT);
 
@@ -40,7 +41,7 @@ static enum step answer_list(struct request *request, const PGresult *rows)
         buffer_append_text(&body, PQgetvalue(rows, row, document));
     }
     buffer_append_text(&body, "],\"next_cursor\":");
-    if (PQntuples(rows) > limit)
+    if (found > limit)
         buffer_append_format(&body, "\"%s\"}",
                              PQgetvalue(rows, count - 1, PQfnumber(rows, "cursor")));
     else
@@ -86,15 +87,17 @@ static bool not_modified(const struct request *request, const char *version)
 
 static enum step answer_rows(struct request *request, const PGresult *rows)
 {
+    const struct contract_operation *operation = request->operation;
     const char *outcome = column(rows, "outcome");
     const char *document = column(rows, "document");
     const char *version = column(rows, "version");
     const char *location = column(rows, "location");
 
-    if (PQfnumber(rows, "cursor") >= 0)
-        return answer_list(request, rows);
-    if (PQntuples(rows) == 0)
+    if (PQntuples(rows) == 0 &&
+        (operation->list == NULL || operation->parameters[0].place == CONTRACT_PATH))
         return request_refuse(request, "not_found", NULL);
+    if (operation->list != NULL)
+        return answer_list(request, rows);
     if (outcome != NULL && strcmp(outcome, "ok") != 0)
         return refuse_outcome(request, outcome, rows);
     if (version != NULL)

@@ -167,14 +167,17 @@ static bool take_path(struct request *request)
     return true;
 }
 
-/* A cursor is the last id of the page before, or a row's number. */
+/* A cursor is the last id of the page before, or a row's number, as the contract says. */
 static bool cursor_good(const struct request *request)
 {
     const char *cursor = request_parameter(request, "cursor");
+    const char *kind = request->operation->list;
     uint64_t number;
 
-    return cursor == NULL || identifier_valid(slice_of(cursor), NULL) ||
-           slice_to_number(slice_of(cursor), INT64_MAX, &number);
+    if (cursor == NULL)
+        return true;
+    return strcmp(kind, "number") == 0 ? slice_to_number(slice_of(cursor), INT64_MAX, &number)
+                                       : identifier_valid(slice_of(cursor), kind);
 }
 
 /* ---- Header fields ---- */

@@ -208,16 +208,11 @@ json_build_object(
     'role', m.role, 'created_at', instant_text(m.created_at),
     'updated_at', instant_text(m.updated_at))
 
--- statement: find_tenant_of_members
-select t.id
-from tenants t
-where t.id = :tenant_id and (:tenant::text is null or t.id = :tenant)
-
 -- statement: list_members
 select m.user_id as cursor, {{member_document m, u}} as document
-from members m
-join users u on u.id = m.user_id
-where {{own m}} and m.tenant_id = :tenant_id
+from (select t.id from tenants t
+      where t.id = :tenant_id and (:tenant::text is null or t.id = :tenant)) t
+left join (members m join users u on u.id = m.user_id) on m.tenant_id = t.id
 {{page m.user_id}}
 
 -- statement: get_member

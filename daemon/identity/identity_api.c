@@ -102,16 +102,9 @@ enum step operation_set_operator_role(struct request *request)
 
 /* ---- Members ---- */
 
-static enum step list_members(struct request *request, const PGresult *rows)
-{
-    if (PQntuples(rows) == 0)
-        return request_refuse(request, "not_found", NULL);
-    return request_run(request, &statement_list_members);
-}
-
 enum step operation_list_members(struct request *request)
 {
-    return request_query(request, &statement_find_tenant_of_members, list_members);
+    return request_run(request, &statement_list_members);
 }
 
 enum step operation_get_member(struct request *request)

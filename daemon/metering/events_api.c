@@ -365,10 +365,5 @@ enum step operation_send_events(struct request *request)
 
 enum step operation_list_events(struct request *request)
 {
-    const char *cursor = request_parameter(request, "cursor");
-    uint64_t number;
-
-    if (cursor != NULL && !slice_to_number(slice_of(cursor), INT64_MAX, &number))
-        return request_refuse(request, "cursor_invalid", NULL);
     return request_run(request, &statement_list_events);
 }

@@ -131,7 +131,7 @@ join events e on e.tenant_id = :tenant and e.source = k.source and e.id = k.id
 
 -- statement: list_events
 -- Newest received first.
-select e.number::text as cursor, json_build_object(
+select e.number as cursor, json_build_object(
     'id', e.id, 'source', e.source, 'type', e.type, 'subject', e.subject,
     'resource_id', e.resource_id, 'time', instant_text(e.time), 'data', e.data,
     'digest', encode(e.digest, 'hex'), 'period', e.period,
@@ -146,9 +146,7 @@ where {{own e}}
   and (:type::text is null or e.type = :type)
   and (:time_gte::timestamptz is null or e.time >= :time_gte::timestamptz)
   and (:time_lt::timestamptz is null or e.time < :time_lt::timestamptz)
-  and (:cursor::bigint is null or e.number < :cursor::bigint)
-order by e.number desc
-limit :limit::bigint + 1
+{{page_by_number e.number}}
 
 -- ---- Usage ----
 

@@ -61,11 +61,15 @@ select a.document, a.version
 from resource_act(:tenant, :actor_side, :actor, :resource_id, :action, :if_match::bigint,
                   :order::jsonb, decode(:secret, 'hex')) a
 
+-- The resource that the path names, for lists of what is below it.
+-- fragment: resource_named()
+(select r.tenant_id, r.id from resources r where r.id = :resource_id and {{own r}})
+
 -- statement: list_resource_history
-select lpad(h.number::text, 10, '0') as cursor, json_build_object(
+select h.number as cursor, json_build_object(
     'number', h.number, 'action', h.action, 'from_state', h.from_state, 'to_state', h.to_state,
     'at', instant_text(h.at), 'effective_at', instant_text(h.effective_at), 'actor', h.actor,
     'reason', h.reason) as document
-from resource_transitions h
-where h.resource_id = :resource_id and {{own h}}
-{{page lpad(h.number::text, 10, '0')}}
+from {{resource_named}} r
+left join resource_transitions h on h.tenant_id = r.tenant_id and h.resource_id = r.id
+{{page_by_number h.number}}

@@ -2,8 +2,8 @@
 
 -- statement: list_seats
 select s.id as cursor, seat_document(s) as document
-from software_seats s
-where s.resource_id = :resource_id and {{own s}}
+from {{resource_named}} r
+left join software_seats s on s.tenant_id = r.tenant_id and s.resource_id = r.id
   and (:released::boolean is null or (s.released_at is not null) = :released::boolean)
 {{page s.id}}
 

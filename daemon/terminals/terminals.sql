@@ -71,13 +71,13 @@ select a.document, a.version
 from terminal_act(:actor, :terminal_id, :action, :if_match::bigint, :body::jsonb) a
 
 -- statement: list_terminal_history
-select lpad(m.number::text, 10, '0') as cursor, json_build_object(
+select m.number as cursor, json_build_object(
     'number', m.number, 'action', m.action, 'from_state', m.from_state, 'to_state', m.to_state,
     'condition', m.condition, 'note', m.note, 'tenant_id', m.holder_tenant_id,
     'resource_id', m.resource_id, 'actor', m.actor, 'at', instant_text(m.at)) as document
-from terminal_movements m
-where m.terminal_id = :terminal_id
-{{page lpad(m.number::text, 10, '0')}}
+from (select t.id from terminals t where t.id = :terminal_id) t
+left join terminal_movements m on m.terminal_id = t.id
+{{page_by_number m.number}}
 
 -- statement: import_terminals
 -- All rows or none: gives the fields that would stand twice, and writes only when there is none.

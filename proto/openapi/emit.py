@@ -122,7 +122,7 @@ def operation_row(operation):
         ("keyed", boolean(operation.keyed == "required")),
         ("keyed_optional", boolean(operation.keyed == "optional")),
         ("if_match", boolean(operation.if_match)),
-        ("list", boolean(operation.list)),
+        ("list", text(operation.list)),
         ("success", str(operation.success)),
     ]
     return f"{{{fields(pairs, ' ' * 8)}\n    }}"

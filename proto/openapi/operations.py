@@ -49,7 +49,7 @@ class Operation:
         self.read_path()
         self.keyed = self.choice("x-idempotency-key", ["required", "optional"])
         self.if_match = self.choice("x-if-match", [True]) is not None
-        self.list = self.choice("x-list", [True]) is not None
+        self.list = self.choice("x-list", ["number", *self.contract.document.get("x-ids", {})])
         self.read_body()
         self.add_standard_parameters()
         self.read_parameters()

@@ -399,6 +399,19 @@ class BugTest(MonthTest):
         answer = self.platform.post("/v1/billing-runs", {**body, "tenant": other["id"]}, headers=key)
         self.expect(answer, 422, "idempotency_key_reused")
 
+    def test_bug_0011_a_preview_is_of_a_tenant_that_is_there(self):
+        """The bill of one that never was, or of another park's, was 0.00."""
+        tenant, owner = self.tenant("elsewhere")
+        park = self.expect(self.platform.post("/v1/parks", {"code": unique("park"), "name": "园区"}), 201)
+        manager = self.shared.client(self.shared.api_key("park_manager", park=park["id"])["secret"])
+        body = {"period": month(1)[0], "tenant": tenant["id"]}
+        for client in (self.platform, owner):
+            self.assertEqual(self.expect(client.post("/v1/invoices/preview", body), 200)["lines"], [])
+        self.expect(manager.post("/v1/invoices/preview", body), 404, "not_found")
+        body["tenant"] = "ten_01k8x7g0v8e2v9m3b1q4t5y6z7"
+        for client in (self.platform, owner, manager):
+            self.expect(client.post("/v1/invoices/preview", body), 404, "not_found")
+
 
     def calls(self, **price):
         return self.offer("software", self.charge("calls", self.meter["code"], **price))
@@ -523,6 +536,7 @@ class CreditTest(MonthTest):
         self.assertEqual(self.expect(owner.get(f"/v1/credit-notes/{part['id']}"), 200), part)
         _, stranger = self.tenant("stranger")
         self.expect(stranger.get(f"/v1/credit-notes/{part['id']}"), 404, "not_found")
+        self.expect(stranger.get(f"/v1/credit-notes/{part['id']}/lines"), 404, "not_found")
         self.expect(owner.post("/v1/credit-notes", {"invoice_id": invoice["id"], "reason": "x"}), 403, "forbidden")
         found = self.expect(owner.get(f"/v1/credit-notes/{rest['id']}/lines"), 200)["data"]
         self.assertEqual([(line["credits_line"], line["correction_of"], line["net"]["amount"]) for line in found],

@@ -1,20 +1,48 @@
 """Every list, page by page, gives what it gives at once, each entry once."""
 
+import datetime
+import json
+import re
 import unittest
 
-from harness import ApiTest
+import matrix
+from harness import ApiTest, recurring
 
 
-class PagingTest(ApiTest):
+class ListTest(ApiTest):
     def lists(self):
-        """The paths of lists that need no id."""
-        for path, operations in self.contract.document["paths"].items():
-            parameters = operations.get("get", {}).get("parameters", [])
-            names = {each.get("name") or each.get("$ref", "").rpartition("/")[2].lower()
-                     for each in parameters}
-            if "cursor" in names and "{" not in path:
-                yield path
+        return [operation for operation in self.contract.operations.values()
+                if any(parameter["name"] == "cursor" for parameter in operation.parameters)]
 
+    def path(self, operation, ids):
+        """Ids that are not given are of nothing that ever was."""
+        return matrix.Asker(self.contract, self.platform, ids).fill_path(operation, None, None)
+
+    def world(self):
+        """Things with more than one entry below each, by prefix."""
+        tenant, owner = self.tenant("paged")
+        month = (datetime.date.today().replace(day=1) - datetime.timedelta(days=1)).strftime("%Y-%m")
+        software, _ = (self.resource(self.platform, "software", f"{month}-10T00:00:00Z",
+                                     tenant=tenant["id"]) for _ in range(2))
+        for kind in ("broadband", "terminal", "terminal"):
+            self.resource(owner, kind)
+        for name in ("one", "two"):
+            self.user(tenant)
+            self.expect(owner.post(f"/v1/resources/{software['id']}/seats",
+                                   {"person": name, "email": f"{name}@example.com"}), 201)
+        self.bill(month, tenant, finalize=True)
+        invoices = self.platform.all("/v1/invoices", {"tenant": tenant["id"]})
+        note = self.expect(self.platform.post("/v1/credit-notes", {
+            "invoice_id": invoices[0]["id"], "reason": "退还"}), 201)
+        plan = self.catalog()["software"]["plan"]
+        self.expect(self.platform.post(f"/v1/plans/{plan['id']}/draft",
+                                       {"charges": [recurring("seat", "31.00")]}), 200)
+        terminals = self.platform.all("/v1/terminals", {"tenant": tenant["id"]})
+        return {"ten": tenant["id"], "res": software["id"], "inv": invoices[0]["id"], "crn": note["id"],
+                "pln": plan["id"], "trm": terminals[0]["id"]}
+
+
+class PagingTest(ListTest):
     def pages(self, path):
         cursor, found = None, []
         while True:
@@ -27,28 +55,63 @@ class PagingTest(ApiTest):
                 return found
 
     def test_pages_give_the_whole(self):
-        for _ in range(3):
-            _, owner = self.tenant("paged")
-            for kind in ("software", "broadband", "terminal"):
-                self.resource(owner, kind)
+        for _ in range(2):
+            self.tenant("paged")
+        ids = self.world()
         self.database().execute("""
             insert into periods (period, state, starts_at, ends_at) values
                 ('2019-01', 'open', '2018-12-31T16:00:00Z', '2019-01-31T16:00:00Z'),
                 ('2019-02', 'open', '2019-01-31T16:00:00Z', '2019-02-28T16:00:00Z'),
                 ('2019-03', 'open', '2019-02-28T16:00:00Z', '2019-03-31T16:00:00Z')""")
         tried = 0
-        for path in self.lists():
-            with self.subTest(path):
-                if path in ("/v1/audit-events", "/v1/api-keys"):  # which looking at them adds to
+        for operation in self.lists():
+            with self.subTest(operation.id):
+                if operation.id in ("list_audit_events", "list_api_keys"):  # which looking adds to
                     continue
+                path = self.path(operation, ids)
                 whole = self.expect(self.platform.get(path, query={"limit": 500}), 200)["data"]
                 self.assertEqual(self.pages(path), whole)
                 tried += len(whole) > 1
-        self.assertGreaterEqual(tried, 8)
+        self.assertGreaterEqual(tried, 15)
 
     def test_a_cursor_that_is_none_is_refused(self):
         self.expect(self.platform.get("/v1/tenants", query={"cursor": "no such thing"}), 400,
                     "cursor_invalid")
+
+
+class BugTest(ListTest):
+    """What was wrong once; each by its number."""
+
+    def test_bug_0010_below_what_is_absent_there_is_no_list(self):
+        """It was an empty list, as below what is there and has nothing."""
+        tried = 0
+        for operation in self.lists():
+            if operation.named("path"):
+                with self.subTest(operation.id):
+                    self.expect(self.platform.get(self.path(operation, {})), 404, "not_found")
+                    tried += 1
+        self.assertGreaterEqual(tried, 7)
+        tenant, owner = self.tenant("empty")
+        resource = f"/v1/resources/{self.resource(owner, 'software')['id']}"
+        for path in (f"/v1/tenants/{tenant['id']}/members", f"{resource}/seats",
+                     f"{resource}/sessions", f"{resource}/history?cursor=1"):
+            self.assertEqual(self.expect(owner.get(path), 200), {"data": [], "next_cursor": None})
+
+    def test_bug_0012_a_cursor_is_of_one_kind(self):
+        """An id was taken for a number, and the answer was 422, or a page of anything."""
+        ids = self.world()
+        prefixes = set(re.findall(r'"id-([a-z]+)"', json.dumps(self.contract.document)))
+        cursors = ["1", *(f"{prefix}_{matrix.RANDOM}" for prefix in prefixes)]
+        for operation in self.lists():
+            with self.subTest(operation.id):
+                path, taken = self.path(operation, ids), []
+                for cursor in cursors:
+                    answer = self.platform.get(path, query={"cursor": cursor})
+                    if answer.status == 200:
+                        taken.append(cursor)
+                    else:
+                        self.expect(answer, 400, "cursor_invalid")
+                self.assertEqual(len(taken), 1, taken)
 
 
 if __name__ == "__main__":

@@ -281,7 +281,7 @@ class TestList(ResourceTest):
         for action in ("suspend", "terminate"):
             self.act(resource, action, client=stranger, status=404)
         self.expect(stranger.post(f"{path}/seats", {"person": "x", "email": "x@x.example"}), 404)
-        self.assertEqual(stranger.all(f"{path}/history"), [])
+        self.expect(stranger.get(f"{path}/history"), 404)
         self.assertEqual(self.expect(self.owner.get(path), 200), resource)
 
 

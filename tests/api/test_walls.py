@@ -236,7 +236,11 @@ class WallTest(ApiTest):
     def check_slot(self, asker, slot, own, foreigners):
         """A foreign id answers as a random one, to the letter."""
         random = f"{slot.prefix}_{matrix.RANDOM}"
-        expected = matrix.blurred(asker.ask(slot.operation, slot, random), random)
+        answer = asker.ask(slot.operation, slot, random)
+        if slot.place == "path" and slot.operation.method == "get":
+            refused = asker.ask(slot.operation).status == 403
+            self.assertEqual(answer.status, 403 if refused else 404, f"{slot}: {answer!r}")
+        expected = matrix.blurred(answer, random)
         for foreign in foreigners:
             value = foreign.get(slot.prefix)
             self.assertIsNotNone(value, f"{slot}: the enterprises of this test have no {slot.prefix}")

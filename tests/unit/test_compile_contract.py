@@ -22,7 +22,7 @@ FRAGMENT = """
           tags: [things]
           summary: List things
           x-permission: things:read
-          x-list: true
+          x-list: res
           parameters:
             - $ref: '#/components/parameters/CreatedAtGte'
             - name: state
@@ -164,7 +164,7 @@ class Output(Compilation):
         self.assertIn(".if_match = true", self.row("update_thing"))
         self.assertIn(".body_limit = 1000", self.row("update_thing"))
         self.assertNotIn(".body =", self.row("update_thing"), "x-raw")
-        self.assertIn(".list = true", self.row("list_things"))
+        self.assertIn('.list = "res"', self.row("list_things"))
         self.assertIn("CONTRACT_CERTIFICATE", self.row("get_summary"))
         self.assertIn('.segments = {"v1", "things", NULL}', self.row("get_thing"))
 
@@ -271,6 +271,7 @@ class Refusals(Compilation):
         self.assert_refused("x-audience: operator", "x-audience: everybody", "must be one of")
         self.assert_refused("x-idempotency-key: required", "x-idempotency-key: true",
                             "must be one of")
+        self.assert_refused("x-list: res", "x-list: true", "must be one of number")
         self.assert_refused("x-body-limit: 1000", "x-body-limit: 0", "bytes")
         self.assert_refused("operationId: get_thing", "operationId: list_things", "already")
         self.assert_refused("operationId: get_thing", "operationId: getThing", "snake_case")

@@ -96,6 +96,12 @@ class Compile(unittest.TestCase):
                                  every + descending + end, every + ascending + end])
         self.assertEqual(parameters, ["tenant", "cursor", "limit"])
 
+    def test_pages_by_number_compare_numbers(self):
+        texts, _ = self.wordings(
+            "-- statement: x\nselect t.n from t where true {{page_by_number t.n}}\n")
+        self.assertEqual(texts[0], "select t.n from t where true and ($1::text is null or t.n < "
+                                   "$1::bigint) order by t.n desc limit $2::bigint + 1")
+
     def test_keyed_statements_keep_their_answer(self):
         texts, parameters = self.wordings(
             "-- statement: x keyed\nwith n as (insert into t (a) values (:a) returning id)\n"

@@ -136,7 +136,7 @@ TEST(contract_operations_are_sound)
             limit |= strcmp(operation->parameters[j].bind, "limit") == 0;
             cursor |= strcmp(operation->parameters[j].bind, "cursor") == 0;
         }
-        EXPECT(!operation->list || (limit && cursor));
+        EXPECT(operation->list == NULL || (limit && cursor));
         EXPECT(operation->body == NULL || operation->media_count > 0);
         EXPECT(operation->permission == NULL ||
                contract_permission_known(slice_of(operation->permission)));
