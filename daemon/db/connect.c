@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/buffer.h"
 #include "common/check.h"
 #include "common/digest.h"
 #include "common/slice.h"
@@ -96,8 +95,7 @@ int64_t connect_pause(unsigned failures)
     return pause / 2 + pause / 2 * random / UINT16_MAX;
 }
 
-/* Adds name='value' with libpq's escapes. */
-static void keyword_append(struct buffer *text, const char *name, const char *value)
+void connect_keyword(struct buffer *text, const char *name, const char *value)
 {
     buffer_append_format(text, "%s%s='", text->length > 0 ? " " : "", name);
     for (; *value != '\0'; value++) {
@@ -169,7 +167,7 @@ static bool keywords_append(struct buffer *text, const PQconninfoOption *options
     for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
         if (option->val == NULL)
             continue;
-        keyword_append(text, option->keyword, option->val);
+        connect_keyword(text, option->keyword, option->val);
         if (strcmp(option->keyword, "host") == 0)
             hosts = option->val;
         if (strcmp(option->keyword, "hostaddr") == 0)
@@ -179,7 +177,7 @@ static bool keywords_append(struct buffer *text, const PQconninfoOption *options
         struct buffer addresses = buffer_make(CONNECT_URI_SIZE);
         good = addresses_append(&addresses, hosts, problem);
         if (good && addresses.length > 0)
-            keyword_append(text, "hostaddr", addresses.data);
+            connect_keyword(text, "hostaddr", addresses.data);
         buffer_free(&addresses);
     }
     return good;

@@ -15,6 +15,8 @@
 
 #include <libpq-fe.h>
 
+#include "common/buffer.h"
+
 enum {
     CONNECT_URI_SIZE = 4096,
     CONNECT_PROBLEM_SIZE = 512,
@@ -32,6 +34,9 @@ PGconn *connect_wait(const char *uri, const char *role);
  * remedy when the URI is wrong, too long, or a name has no address. */
 bool connect_resolve(const char *uri, char resolved[CONNECT_URI_SIZE],
                      char problem[CONNECT_PROBLEM_SIZE]);
+
+/* Appends name='value' with libpq's escapes, behind a blank where something stands before it. */
+void connect_keyword(struct buffer *text, const char *name, const char *value);
 
 /* Milliseconds to wait after so many failures: none the first time, then longer and longer, and
  * never the same for all. */
