@@ -212,6 +212,35 @@ class Reload(LifeTest):
         self.assertIn("worker-2", processes.named(self.daemon))
         self.assertNotIn("worker-3", processes.named(self.daemon))
 
+    def test_bug_0031_runners_take_up_a_reload(self):
+        name = f"Centre {unique('issuer')}"
+        self.configure(issuer_name=name)
+        self.hang_up()
+        self.eventually(lambda: self.database().value("select issuer_name from platform") == name)
+        for runner in ("jobs", "jobs-periodic", "courier"):
+            self.assertEqual({each["level"] for each in self.said("child_stopped")
+                              if each["child"] == runner}, {"info"})
+
+    def test_bug_0031_workers_take_up_the_level_of_the_log(self):
+        self.configure(log_level="warning", requests_burst=23456)
+        reloads = len(self.said("reloaded"))
+        os.kill(processes.supervisor(self.daemon), signal.SIGHUP)
+        self.eventually(lambda: self.bursts() == {"23456"})
+        self.assertEqual(len(self.said("reloaded")), reloads)
+
+    def test_bug_0032_what_needs_a_restart_stays_in_the_workers(self):
+        _, owner = self.tenant()
+        query = {"meter": self.meter()["code"], "window": "day",
+                 "from": "2026-10-01T00:00:00Z", "to": "2026-10-02T00:00:00Z"}
+        zone = self.expect(owner.get("/v1/usage", query=query), 200)["time_zone"]
+        self.configure(time_zone="Europe/Berlin")
+        self.hang_up()
+        self.assertEqual(self.said("restart_needed")[-1]["option"], "time_zone")
+        for _ in range(FRESH_CONNECTIONS):
+            owner.close()
+            self.assertEqual(self.expect(owner.get("/v1/usage", query=query), 200)["time_zone"],
+                             zone)
+
 
 class Log(LifeTest):
     settings = Reload.settings
