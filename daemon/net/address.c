@@ -11,7 +11,7 @@
 #include "common/check.h"
 #include "common/slice.h"
 
-enum { PORT_MAXIMUM = 65535, BACKLOG = 4096, MAPPED_PREFIX_LENGTH = 12 };
+enum { PORT_MAXIMUM = 65535, MAPPED_PREFIX_LENGTH = 12 };
 
 struct endpoint {
     const char *text;
@@ -103,7 +103,7 @@ static int open_listening(struct endpoint *endpoint)
 
     if (descriptor < 0)
         return -1;
-    if (listen(descriptor, BACKLOG) != 0) {
+    if (listen(descriptor, ADDRESS_BACKLOG) != 0) {
         int error = errno;
         close(descriptor);
         errno = error;
