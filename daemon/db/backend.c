@@ -337,7 +337,7 @@ static void connect_step(evutil_socket_t descriptor, short what, void *context)
 
 static void backend_connect(struct backend *backend)
 {
-    backend->connection = connect_start(backend->settings->uri, backend->role);
+    backend->connection = connect_start(backend->settings->uri, backend->role, backend->failures);
     PQsetNoticeReceiver(backend->connection, on_notice, backend);
     backend_set_state(backend, BACKEND_CONNECTING);
     timer_set(backend, backend->settings->connect_timeout);

@@ -11,6 +11,7 @@
 
 enum {
     PARAMETERS_LIMIT = 16,
+    LISTS = 3,
     HOST_LIMIT = 256,
     /* Milliseconds. */
     PAUSE_FIRST = 100,
@@ -51,12 +52,39 @@ static struct parameters parameters_of(const char *uri, const char *role, const 
     return parameters;
 }
 
-PGconn *connect_start(const char *uri, const char *role)
+/* The list from its element number `turn` on, and then those before that one. */
+static void rotate(struct buffer *text, const char *list, unsigned turn)
 {
-    struct parameters parameters = parameters_of(uri, role, NULL);
-    PGconn *connection = PQconnectStartParams(parameters.names, parameters.values, 1);
+    const char *from = list;
 
+    for (; turn > 0; turn--)
+        from = strchr(from, ',') == NULL ? list : strchr(from, ',') + 1;
+    buffer_append_text(text, from);
+    if (from > list)
+        buffer_append_format(text, ",%.*s", (int)(from - list - 1), list);
+}
+
+PGconn *connect_start(const char *uri, const char *role, unsigned turn)
+{
+    static const char *const lists[] = {"host", "hostaddr", "port"};
+    struct parameters parameters = parameters_of(uri, role, NULL);
+    PQconninfoOption *options = PQconninfoParse(uri, NULL);
+    struct buffer turned[LISTS];
+
+    for (size_t i = 0; i < LISTS; i++) {
+        turned[i] = buffer_make(CONNECT_URI_SIZE);
+        for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL;
+             option++)
+            if (strcmp(option->keyword, lists[i]) == 0 && option->val != NULL)
+                rotate(&turned[i], option->val, turn);
+        if (turned[i].length > 0)
+            add(&parameters, lists[i], turned[i].data);
+    }
+    PGconn *connection = PQconnectStartParams(parameters.names, parameters.values, 1);
     check(connection != NULL);
+    for (size_t i = 0; i < LISTS; i++)
+        buffer_free(&turned[i]);
+    PQconninfoFree(options);
     return connection;
 }
 
@@ -114,9 +142,25 @@ static bool needs_address(const char *host)
            inet_pton(AF_INET, host, address) != 1 && inet_pton(AF_INET6, host, address) != 1;
 }
 
-/* Adds the first address of a name; nothing for a socket's directory or an address. */
-static bool address_append(struct buffer *addresses, struct slice name,
-                           char problem[CONNECT_PROBLEM_SIZE])
+/* Hosts as libpq wants them: three lists of one length. */
+struct hosts {
+    struct buffer names, addresses, ports;
+    bool addressed; /* a name had to be looked up */
+};
+
+static void hosts_add(struct hosts *hosts, const char *name, const char *address, struct slice port)
+{
+    const char *comma = hosts->names.length == 0 ? "" : ",";
+
+    buffer_append_format(&hosts->names, "%s%s", comma, name);
+    buffer_append_format(&hosts->addresses, "%s%s", comma, address);
+    buffer_append_text(&hosts->ports, comma);
+    buffer_append_slice(&hosts->ports, port);
+}
+
+/* Adds a name with each of its addresses; a socket's directory or an address as it is. */
+static bool host_add(struct hosts *hosts, struct slice name, struct slice port,
+                     char problem[CONNECT_PROBLEM_SIZE])
 {
     char host[HOST_LIMIT], address[INET6_ADDRSTRLEN];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
@@ -126,61 +170,98 @@ static bool address_append(struct buffer *addresses, struct slice name,
         return false;
     }
     snprintf(host, sizeof host, "%.*s", (int)name.length, name.length > 0 ? name.data : "");
-    if (!needs_address(host))
+    if (!needs_address(host)) {
+        hosts_add(hosts, host, "", port);
         return true;
+    }
     int failure = getaddrinfo(host, NULL, &hints, &found);
-    if (failure == 0)
-        failure = getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof address, NULL, 0,
+    for (const struct addrinfo *each = found; each != NULL && failure == 0; each = each->ai_next) {
+        failure = getnameinfo(each->ai_addr, each->ai_addrlen, address, sizeof address, NULL, 0,
                               NI_NUMERICHOST);
+        if (failure == 0)
+            hosts_add(hosts, host, address, port);
+    }
     if (found != NULL)
         freeaddrinfo(found);
-    if (failure != 0) {
+    if (failure != 0)
         snprintf(problem, CONNECT_PROBLEM_SIZE,
                  "the database's host %s has no address (%s); correct it, or add hostaddr", host,
                  gai_strerror(failure));
-        return false;
+    hosts->addressed = true;
+    return failure == 0;
+}
+
+/* `ports` has one for each of the names, or one for all, or none. */
+static bool hosts_resolve(struct hosts *hosts, struct slice names, struct slice ports,
+                          char problem[CONNECT_PROBLEM_SIZE])
+{
+    struct slice name, port;
+    bool last = false;
+
+    while (!last) {
+        last = !slice_split(&names, ',', &name);
+        if (!slice_split(&ports, ',', &port))
+            port = ports;
+        if (!host_add(hosts, last ? names : name, port, problem))
+            return false;
     }
-    buffer_append_text(addresses, address);
     return true;
 }
 
-/* One address for each of the hosts, in their order, as libpq wants it. */
-static bool addresses_append(struct buffer *addresses, const char *hosts,
-                             char problem[CONNECT_PROBLEM_SIZE])
+static const char *value_of(const PQconninfoOption *options, const char *keyword)
 {
-    struct slice rest = slice_of(hosts), host;
+    while (options->keyword != NULL && strcmp(options->keyword, keyword) != 0)
+        options++;
+    return options->keyword == NULL ? NULL : options->val;
+}
 
-    while (slice_split(&rest, ',', &host)) {
-        if (!address_append(addresses, host, problem))
-            return false;
-        buffer_append_character(addresses, ',');
+static size_t commas_in(struct slice list)
+{
+    struct slice before;
+    size_t count = 0;
+
+    while (slice_split(&list, ',', &before))
+        count++;
+    return count;
+}
+
+static bool hosts_append(struct buffer *text, const PQconninfoOption *options,
+                         char problem[CONNECT_PROBLEM_SIZE])
+{
+    struct slice names = slice_of(value_of(options, "host"));
+    struct slice ports = slice_of(value_of(options, "port"));
+    struct hosts hosts = {.names = buffer_make(CONNECT_URI_SIZE),
+                          .addresses = buffer_make(CONNECT_URI_SIZE),
+                          .ports = buffer_make(CONNECT_URI_SIZE)};
+    bool good = commas_in(ports) == 0 || commas_in(ports) == commas_in(names);
+
+    if (!good)
+        snprintf(problem, CONNECT_PROBLEM_SIZE,
+                 "the database has not as many ports as hosts; give one each, or one for all");
+    good = good && hosts_resolve(&hosts, names, ports, problem);
+    if (good) {
+        connect_keyword(text, "host", hosts.names.data);
+        if (hosts.addressed)
+            connect_keyword(text, "hostaddr", hosts.addresses.data);
+        if (ports.length > 0)
+            connect_keyword(text, "port", hosts.ports.data);
     }
-    return address_append(addresses, rest, problem);
+    buffer_free(&hosts.names);
+    buffer_free(&hosts.addresses);
+    buffer_free(&hosts.ports);
+    return good;
 }
 
 static bool keywords_append(struct buffer *text, const PQconninfoOption *options,
                             char problem[CONNECT_PROBLEM_SIZE])
 {
-    const char *hosts = NULL;
-    bool good = true, addressed = false;
+    bool named = value_of(options, "host") != NULL && value_of(options, "hostaddr") == NULL;
 
-    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
-        if (option->val == NULL)
-            continue;
-        connect_keyword(text, option->keyword, option->val);
-        if (strcmp(option->keyword, "host") == 0)
-            hosts = option->val;
-        if (strcmp(option->keyword, "hostaddr") == 0)
-            addressed = true;
-    }
-    if (hosts != NULL && !addressed) {
-        struct buffer addresses = buffer_make(CONNECT_URI_SIZE);
-        good = addresses_append(&addresses, hosts, problem);
-        if (good && addresses.length > 0)
-            connect_keyword(text, "hostaddr", addresses.data);
-        buffer_free(&addresses);
-    }
-    return good;
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
+        if (option->val != NULL && !(named && (strcmp(option->keyword, "host") == 0 ||
+                                               strcmp(option->keyword, "port") == 0)))
+            connect_keyword(text, option->keyword, option->val);
+    return !named || hosts_append(text, options, problem);
 }
 
 bool connect_resolve(const char *uri, char resolved[CONNECT_URI_SIZE],

@@ -26,7 +26,6 @@ struct worker {
     struct event *signals[WORKER_SIGNALS];
     struct event *drain_deadline;
     struct seal_keys seal_keys;
-    char *database_uri; /* outlives the settings, which a reload replaces */
 };
 
 static struct network_limits limits_of(const struct settings *settings)
@@ -213,9 +212,8 @@ static struct database *connect_database(struct worker *worker)
 {
     const struct settings *settings = worker->environment->settings;
 
-    worker->database_uri = memory_text(worker->environment->database_uri);
     const struct database_settings database = {
-        .uri = worker->database_uri,
+        .uri = worker->environment->database_uri,
         .role = {"bccd_tenant", "bccd_operator", "bccd_auth"},
         .connections = (int)settings->database_connections,
         .connect_timeout = settings->database_connect_timeout,
@@ -259,7 +257,6 @@ static void end(struct worker *worker)
     network_free(&environment->network);
     hasher_client_free(&environment->hasher);
     database_free(&environment->database);
-    memory_free(worker->database_uri);
     for (size_t i = 0; i < WORKER_SIGNALS; i++)
         if (worker->signals[i] != NULL)
             event_free(worker->signals[i]);
