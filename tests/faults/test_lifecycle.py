@@ -451,6 +451,21 @@ class Drain(LifeTest):
                           if event["event"] == "drain_ended"], [1])
 
 
+class LongPath(LifeTest):
+    def test_bug_0038_the_first_start_below_a_long_path(self):
+        """Where the socket is, is known once the cluster has chosen; it was asked before."""
+        own = Daemon()
+        self.addCleanup(own.stop)
+        deep = os.path.join(own.directory, "a-name-of-forty-characters-for-a-folder-" * 2)
+        os.mkdir(deep, 0o711)
+        own.state = own.settings["state_directory"] = os.path.join(deep, "state")
+        if os.getuid() == 0:
+            shutil.chown(deep, own.settings["user"])
+        own.write_configuration()
+        own.start()
+        own.end()
+
+
 class FrozenDatabase(LifeTest):
     settings = {"database_timeout": 3000, "database_connect_timeout": 3000,
                 "database_queue_timeout": 1000}
