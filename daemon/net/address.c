@@ -198,10 +198,11 @@ void address_write(const struct sockaddr_storage *address, char text[ADDRESS_TEX
 uint64_t address_key(const struct sockaddr_storage *address)
 {
     struct in_addr ipv4;
-    uint64_t key;
+    uint64_t key = 0;
 
-    if (as_ipv4(address, &ipv4))
-        return ipv4.s_addr;
-    memcpy(&key, &((const struct sockaddr_in6 *)address)->sin6_addr, sizeof key);
+    if (as_ipv4(address, &ipv4)) /* where no /64 begins that anybody has */
+        memcpy((char *)&key + sizeof key - sizeof ipv4, &ipv4, sizeof ipv4);
+    else
+        memcpy(&key, &((const struct sockaddr_in6 *)address)->sin6_addr, sizeof key);
     return key;
 }

@@ -14,7 +14,7 @@
 
 enum {
     ACCEPTS_LIMIT = 16, /* before others have their turn */
-    REARM_MICROSECONDS = 200000,
+    REARM_MILLISECONDS = 200,
     EXHAUSTED_LOG_MILLISECONDS = 10000, /* between two log lines */
 };
 
@@ -127,7 +127,7 @@ static void take(struct network_listener *listener, int descriptor,
 static void pause_listener(struct network_listener *listener, int error)
 {
     static int64_t logged = -EXHAUSTED_LOG_MILLISECONDS;
-    struct timeval delay = {.tv_usec = REARM_MICROSECONDS};
+    struct timeval delay = timeval_of(REARM_MILLISECONDS);
     int64_t now = monotonic_milliseconds();
 
     event_del(listener->acceptable);

@@ -167,18 +167,16 @@ static bool write_pair(const char *directory, const char *name, const struct pai
 
 static bool read_authority(const char *directory, struct pair *pair, char *problem)
 {
-    char path[PATH_MAX];
+    char certificate_path[PATH_MAX];
+    char key_path[PATH_MAX];
     BIO *certificate;
     BIO *key;
 
-    if (!path_write(path, directory, "ca", "pem", problem))
+    if (!path_write(certificate_path, directory, "ca", "pem", problem) ||
+        !path_write(key_path, directory, "ca", "key", problem))
         return false;
-    certificate = BIO_new_file(path, "r");
-    if (!path_write(path, directory, "ca", "key", problem)) {
-        BIO_free(certificate);
-        return false;
-    }
-    key = BIO_new_file(path, "r");
+    certificate = BIO_new_file(certificate_path, "r");
+    key = BIO_new_file(key_path, "r");
     if (certificate != NULL && key != NULL) {
         pair->certificate = PEM_read_bio_X509(certificate, NULL, NULL, NULL);
         pair->key = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);

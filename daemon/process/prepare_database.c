@@ -1,6 +1,7 @@
 #include "daemon/process/prepare_database.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,7 +123,7 @@ bool ground_run(const struct ground *ground,
     int report[2], status = -1;
     pid_t child;
 
-    if (pipe(report) != 0 || (child = fork()) < 0) {
+    if (pipe2(report, O_CLOEXEC) != 0 || (child = fork()) < 0) {
         snprintf(problem, OPTION_PROBLEM_SIZE, "fork: %s; free some memory or processes",
                  strerror(errno));
         return false;

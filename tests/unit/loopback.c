@@ -203,13 +203,14 @@ SSL_CTX *loopback_context(bool asks_clients)
     return context;
 }
 
-static int listen_with(struct loopback *server, SSL_CTX *context, int kind)
+static int listen_with(struct loopback *server, SSL_CTX *context, int kind,
+                       struct network_listener **listener)
 {
     char problem[ADDRESS_PROBLEM_SIZE];
     int descriptor;
 
     check(address_listen("127.0.0.1:0", &descriptor, 1, problem));
-    network_listen(server->network, descriptor, context, kind);
+    *listener = network_listen(server->network, descriptor, context, kind);
     SSL_CTX_free(context);
     return descriptor;
 }
@@ -251,9 +252,10 @@ void loopback_start(struct loopback *server)
     server->base = event_base_new();
     check(server->base != NULL);
     server->network = network_new(server->base, &server->limits, &HANDLER);
-    listeners[0] = listen_with(server, loopback_context(false), 1);
-    listeners[1] = listen_with(server, NULL, 2);
-    listeners[2] = listen_with(server, loopback_context(true), 3);
+    struct network_listener *unused;
+    listeners[0] = listen_with(server, loopback_context(false), 1, &unused);
+    listeners[1] = listen_with(server, NULL, 2, &unused);
+    listeners[2] = listen_with(server, loopback_context(true), 3, &server->client_listener);
     server->port = address_port(listeners[0]);
     server->plain_port = address_port(listeners[1]);
     server->client_port = address_port(listeners[2]);

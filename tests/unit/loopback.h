@@ -30,7 +30,8 @@ struct loopback {
     struct network_limits limits; /* change before loopback_run */
     int port;                     /* of TLS */
     int plain_port;
-    int client_port;   /* of TLS with client certificates */
+    int client_port; /* of TLS with client certificates */
+    struct network_listener *client_listener;
     atomic_int heads;  /* of requests that the handler was given */
     atomic_int closed; /* how often the handler was told so */
     int bodies;
