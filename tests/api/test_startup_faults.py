@@ -179,6 +179,16 @@ class StartupFaults(unittest.TestCase):
         self.settings["user"] = pwd.getpwuid(0).pw_name
         self.assert_line(self.serve(), "user" if os.getuid() == 0 else "database")
 
+    def test_password_that_cannot_be_shown(self):
+        path = self.path("password")
+        for password, problem in ((b"short\n", "give 12 to 256"), (b"caf\xe9" * 4, "not UTF-8")):
+            with open(path, "wb") as file:
+                file.write(password)
+            self.assert_line(
+                self.run_bccd("admin", "create-operator", "--email", "a@example.com", "--role",
+                              "auditor", "--password-file", path, "--set",
+                              "state_directory=" + self.path("state")), path, problem)
+
     def test_bad_options(self):
         self.settings["workers"] = "many"
         self.assert_line(self.serve(), "bccd.conf:", "workers")
