@@ -42,7 +42,7 @@ bool file_read(const char *path, char *data, size_t size, size_t *length, char *
     return good && more == 0;
 }
 
-static bool write_all(int file, struct slice bytes)
+bool file_write_all(int file, struct slice bytes)
 {
     while (bytes.length > 0) {
         ssize_t written = write(file, bytes.data, bytes.length);
@@ -83,7 +83,7 @@ bool file_replace(const char *path, struct slice bytes, mode_t mode)
     int file = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (file < 0)
         return false;
-    bool good = fchmod(file, mode) == 0 && write_all(file, bytes) && fsync(file) == 0 &&
+    bool good = fchmod(file, mode) == 0 && file_write_all(file, bytes) && fsync(file) == 0 &&
                 rename(fresh, path) == 0 && sync_directory_of(path);
     int error = errno;
     close(file);

@@ -16,6 +16,9 @@
 bool file_read(const char *path, char *data, size_t size, size_t *length, char *problem,
                size_t problem_size);
 
+/* All of it, however often write(2) is needed; false with errno. */
+bool file_write_all(int file, struct slice bytes);
+
 /* Makes or replaces a file of exactly `mode`, through PATH.new and a rename: whoever reads finds
  * the old one or the new one whole, also after a crash, and after true the new one. False with
  * errno. */

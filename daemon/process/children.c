@@ -182,22 +182,24 @@ bool children_ended(struct children *children, pid_t process, int status, bool e
     return false;
 }
 
+static bool runs(const struct child *child, bool with_hasher)
+{
+    return child->process != 0 && (with_hasher || child->kind != CHILD_HASHER);
+}
+
 unsigned children_running(const struct children *children, bool with_hasher)
 {
     unsigned running = 0;
 
     for (unsigned i = 0; i < children->count; i++)
-        if (children->list[i].process != 0 &&
-            (with_hasher || children->list[i].kind != CHILD_HASHER))
-            running++;
+        running += runs(&children->list[i], with_hasher);
     return running;
 }
 
 void children_signal(const struct children *children, int number, bool with_hasher)
 {
     for (unsigned i = 0; i < children->count; i++)
-        if (children->list[i].process != 0 &&
-            (with_hasher || children->list[i].kind != CHILD_HASHER))
+        if (runs(&children->list[i], with_hasher))
             kill(children->list[i].process, number);
 }
 
