@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Up to `size` bytes; false with errno. */
@@ -38,4 +40,55 @@ bool file_read(const char *path, char *data, size_t size, size_t *length, char *
     if (file >= 0)
         close(file);
     return good && more == 0;
+}
+
+bool file_write_all(int file, struct slice bytes)
+{
+    while (bytes.length > 0) {
+        ssize_t written = write(file, bytes.data, bytes.length);
+        if (written < 0 && errno != EINTR)
+            return false;
+        if (written > 0)
+            bytes = (struct slice){bytes.data + written, bytes.length - (size_t)written};
+    }
+    return true;
+}
+
+/* Without it a crash may undo the rename. */
+static bool sync_directory_of(const char *path)
+{
+    char directory[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+
+    snprintf(directory, sizeof directory, "%.*s/.", slash == NULL ? 1 : (int)(slash - path),
+             slash == NULL ? "." : path);
+    int descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool good = descriptor >= 0 && fsync(descriptor) == 0;
+    int error = errno;
+    if (descriptor >= 0)
+        close(descriptor);
+    errno = error;
+    return good;
+}
+
+bool file_replace(const char *path, struct slice bytes, mode_t mode)
+{
+    char fresh[PATH_MAX];
+
+    if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    unlink(fresh); /* of one that crashed */
+    int file = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (file < 0)
+        return false;
+    bool good = fchmod(file, mode) == 0 && file_write_all(file, bytes) && fsync(file) == 0 &&
+                rename(fresh, path) == 0 && sync_directory_of(path);
+    int error = errno;
+    close(file);
+    if (!good)
+        unlink(fresh);
+    errno = error;
+    return good;
 }

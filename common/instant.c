@@ -30,12 +30,23 @@ instant instant_now(void)
     return (instant)now.tv_sec * INSTANT_SECOND + now.tv_nsec / 1000;
 }
 
-int64_t monotonic_milliseconds(void)
+int64_t monotonic_microseconds(void)
 {
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * INSTANT_SECOND + now.tv_nsec / 1000;
+}
+
+int64_t monotonic_milliseconds(void)
+{
+    return monotonic_microseconds() / 1000;
+}
+
+struct timeval timeval_of(int64_t milliseconds)
+{
+    return (struct timeval){(time_t)(milliseconds / 1000),
+                            (suseconds_t)(milliseconds % 1000 * 1000)};
 }
 
 /* Days since 1970-01-01 and back, after Howard Hinnant, "chrono-Compatible Low-Level Date

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #include "common/slice.h"
 
@@ -19,10 +20,14 @@ typedef int64_t instant;
 
 instant instant_now(void);
 int64_t monotonic_milliseconds(void);
+int64_t monotonic_microseconds(void);
+
+/* A span as timers want it; 0 and up. */
+struct timeval timeval_of(int64_t milliseconds);
 
 /* RFC 3339 with any offset, years 1970 to 9999, at most six digits of fraction, upper or lower case
- * T and Z, second 60 refused; false otherwise,
- * and where the time falls out of those years in UTC. */
+ * T and Z, second 60 refused; false otherwise, and where the time falls out of those years in UTC.
+ */
 bool instant_parse(struct slice text, instant *result);
 
 /* "2026-10-31T16:00:00Z", with six digits of fraction only where there is one. `time` lies in the

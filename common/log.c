@@ -29,6 +29,11 @@ void log_start(const char *process, enum log_level most)
     log_most = most;
 }
 
+void log_set_level(enum log_level most)
+{
+    log_most = most;
+}
+
 static void append(struct line *line, const char *data, size_t length)
 {
     if (line->full || length > sizeof line->bytes - LINE_END_LENGTH - line->length) {

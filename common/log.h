@@ -22,6 +22,7 @@ struct log_field {
 
 /* `process` ("supervisor", "worker-1") is kept as a pointer. */
 void log_start(const char *process, enum log_level most);
+void log_set_level(enum log_level most);
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 /* log_info("started", log_number("port", port), ...): an event and any number of fields. */

@@ -2,7 +2,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/check.h"
 #include "common/instant.h"
@@ -51,17 +50,9 @@ static const struct statement greeting = {
 };
 enum { GREETING_SYNCHRONOUS_COMMIT = 2 };
 
-static int64_t monotonic_microseconds(void)
-{
-    struct timespec time;
-
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
-}
-
 static void timer_set(struct backend *backend, int64_t milliseconds)
 {
-    struct timeval time = {milliseconds / 1000, milliseconds % 1000 * 1000};
+    struct timeval time = timeval_of(milliseconds);
 
     event_add(backend->timer, &time);
 }
@@ -337,7 +328,7 @@ static void connect_step(evutil_socket_t descriptor, short what, void *context)
 
 static void backend_connect(struct backend *backend)
 {
-    backend->connection = connect_start(backend->settings->uri, backend->role);
+    backend->connection = connect_start(backend->settings->uri, backend->role, backend->failures);
     PQsetNoticeReceiver(backend->connection, on_notice, backend);
     backend_set_state(backend, BACKEND_CONNECTING);
     timer_set(backend, backend->settings->connect_timeout);

@@ -18,6 +18,7 @@
 #include "common/slice.h"
 #include "config.h"
 #include "daemon/db/cluster_files.h"
+#include "daemon/db/connect.h"
 #include "daemon/db/program.h"
 #include "daemon/db/session.h"
 
@@ -310,29 +311,15 @@ bool cluster_start(struct cluster *cluster, char problem[CLUSTER_PROBLEM_SIZE])
     return cluster_explain(cluster, "postgres", said, problem);
 }
 
-/* Adds ='value' with libpq's escapes. */
-static void value_append(struct buffer *text, const char *value)
-{
-    buffer_append_text(text, "='");
-    for (; *value != '\0'; value++) {
-        if (*value == '\'' || *value == '\\')
-            buffer_append_character(text, '\\');
-        buffer_append_character(text, *value);
-    }
-    buffer_append_character(text, '\'');
-}
-
 void cluster_uri(const struct cluster *cluster, char uri[CLUSTER_URI_SIZE])
 {
     const struct passwd *user = getpwuid(cluster->user);
     struct buffer text = buffer_make(CLUSTER_URI_SIZE - 1);
 
-    buffer_append_text(&text, "dbname=bccd host");
-    value_append(&text, cluster->socket_directory);
-    if (user != NULL) {
-        buffer_append_text(&text, " requirepeer");
-        value_append(&text, user->pw_name);
-    }
+    connect_keyword(&text, "dbname", "bccd");
+    connect_keyword(&text, "host", cluster->socket_directory);
+    if (user != NULL)
+        connect_keyword(&text, "requirepeer", user->pw_name);
     check(!buffer_overflowed(&text));
     snprintf(uri, CLUSTER_URI_SIZE, "%s", text.data);
     buffer_free(&text);

@@ -15,6 +15,7 @@
 
 #include "common/buffer.h"
 #include "common/check.h"
+#include "common/file.h"
 #include "common/slice.h"
 #include "daemon/db/program.h"
 
@@ -105,22 +106,15 @@ static bool problem_file(const char *what, const char *path, char problem[CLUSTE
                            path, what, strerror(errno));
 }
 
-/* Replaces a file as a whole, so that a crash leaves the old one or the new one. */
 static bool file_write(const struct cluster *cluster, const char *name, const struct buffer *text,
                        char problem[CLUSTER_PROBLEM_SIZE])
 {
-    char path[CLUSTER_PATH_SIZE], fresh[CLUSTER_PATH_SIZE + sizeof ".new"];
+    char path[CLUSTER_PATH_SIZE];
 
     check(!buffer_overflowed(text));
     cluster_path(cluster, name, path);
-    snprintf(fresh, sizeof fresh, "%s.new", path);
-    int descriptor = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (descriptor < 0)
-        return problem_file("cannot be made", fresh, problem);
-    bool good = write(descriptor, text->data, text->length) == (ssize_t)text->length &&
-                fsync(descriptor) == 0;
-    good = close(descriptor) == 0 && good && rename(fresh, path) == 0;
-    return good || problem_file("cannot be written", path, problem);
+    return file_replace(path, buffer_slice(text), 0600) ||
+           problem_file("cannot be written", path, problem);
 }
 
 static bool directory_make(const char *path, char problem[CLUSTER_PROBLEM_SIZE])

@@ -1,18 +1,14 @@
 #include "daemon/db/connect.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "common/buffer.h"
 #include "common/check.h"
 #include "common/digest.h"
-#include "common/slice.h"
 
 enum {
     PARAMETERS_LIMIT = 16,
-    HOST_LIMIT = 256,
+    LISTS = 3,
     /* Milliseconds. */
     PAUSE_FIRST = 100,
     PAUSE_LIMIT = 5000,
@@ -52,12 +48,39 @@ static struct parameters parameters_of(const char *uri, const char *role, const 
     return parameters;
 }
 
-PGconn *connect_start(const char *uri, const char *role)
+/* The list from its element number `turn` on, and then those before that one. */
+static void rotate(struct buffer *text, const char *list, unsigned turn)
 {
-    struct parameters parameters = parameters_of(uri, role, NULL);
-    PGconn *connection = PQconnectStartParams(parameters.names, parameters.values, 1);
+    const char *from = list;
 
+    for (; turn > 0; turn--)
+        from = strchr(from, ',') == NULL ? list : strchr(from, ',') + 1;
+    buffer_append_text(text, from);
+    if (from > list)
+        buffer_append_format(text, ",%.*s", (int)(from - list - 1), list);
+}
+
+PGconn *connect_start(const char *uri, const char *role, unsigned turn)
+{
+    static const char *const lists[LISTS] = {"host", "hostaddr", "port"};
+    struct parameters parameters = parameters_of(uri, role, NULL);
+    PQconninfoOption *options = PQconninfoParse(uri, NULL);
+    struct buffer turned[LISTS];
+
+    for (size_t i = 0; i < LISTS; i++) {
+        turned[i] = buffer_make(CONNECT_URI_SIZE);
+        for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL;
+             option++)
+            if (strcmp(option->keyword, lists[i]) == 0 && option->val != NULL)
+                rotate(&turned[i], option->val, turn);
+        if (turned[i].length > 0)
+            add(&parameters, lists[i], turned[i].data);
+    }
+    PGconn *connection = PQconnectStartParams(parameters.names, parameters.values, 1);
     check(connection != NULL);
+    for (size_t i = 0; i < LISTS; i++)
+        buffer_free(&turned[i]);
+    PQconninfoFree(options);
     return connection;
 }
 
@@ -96,8 +119,7 @@ int64_t connect_pause(unsigned failures)
     return pause / 2 + pause / 2 * random / UINT16_MAX;
 }
 
-/* Adds name='value' with libpq's escapes. */
-static void keyword_append(struct buffer *text, const char *name, const char *value)
+void connect_keyword(struct buffer *text, const char *name, const char *value)
 {
     buffer_append_format(text, "%s%s='", text->length > 0 ? " " : "", name);
     for (; *value != '\0'; value++) {
@@ -106,107 +128,4 @@ static void keyword_append(struct buffer *text, const char *name, const char *va
         buffer_append_character(text, *value);
     }
     buffer_append_character(text, '\'');
-}
-
-static bool needs_address(const char *host)
-{
-    unsigned char address[sizeof(struct in6_addr)];
-
-    return host[0] != '\0' && host[0] != '/' && host[0] != '@' &&
-           inet_pton(AF_INET, host, address) != 1 && inet_pton(AF_INET6, host, address) != 1;
-}
-
-/* Adds the first address of a name; nothing for a socket's directory or an address. */
-static bool address_append(struct buffer *addresses, struct slice name,
-                           char problem[CONNECT_PROBLEM_SIZE])
-{
-    char host[HOST_LIMIT], address[INET6_ADDRSTRLEN];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-
-    if (name.length >= sizeof host) {
-        snprintf(problem, CONNECT_PROBLEM_SIZE, "the database's host name is too long");
-        return false;
-    }
-    snprintf(host, sizeof host, "%.*s", (int)name.length, name.length > 0 ? name.data : "");
-    if (!needs_address(host))
-        return true;
-    int failure = getaddrinfo(host, NULL, &hints, &found);
-    if (failure == 0)
-        failure = getnameinfo(found->ai_addr, found->ai_addrlen, address, sizeof address, NULL, 0,
-                              NI_NUMERICHOST);
-    if (found != NULL)
-        freeaddrinfo(found);
-    if (failure != 0) {
-        snprintf(problem, CONNECT_PROBLEM_SIZE,
-                 "the database's host %s has no address (%s); correct it, or add hostaddr", host,
-                 gai_strerror(failure));
-        return false;
-    }
-    buffer_append_text(addresses, address);
-    return true;
-}
-
-/* One address for each of the hosts, in their order, as libpq wants it. */
-static bool addresses_append(struct buffer *addresses, const char *hosts,
-                             char problem[CONNECT_PROBLEM_SIZE])
-{
-    struct slice rest = slice_of(hosts), host;
-
-    while (slice_split(&rest, ',', &host)) {
-        if (!address_append(addresses, host, problem))
-            return false;
-        buffer_append_character(addresses, ',');
-    }
-    return address_append(addresses, rest, problem);
-}
-
-static bool keywords_append(struct buffer *text, const PQconninfoOption *options,
-                            char problem[CONNECT_PROBLEM_SIZE])
-{
-    const char *hosts = NULL;
-    bool good = true, addressed = false;
-
-    for (const PQconninfoOption *option = options; option->keyword != NULL; option++) {
-        if (option->val == NULL)
-            continue;
-        keyword_append(text, option->keyword, option->val);
-        if (strcmp(option->keyword, "host") == 0)
-            hosts = option->val;
-        if (strcmp(option->keyword, "hostaddr") == 0)
-            addressed = true;
-    }
-    if (hosts != NULL && !addressed) {
-        struct buffer addresses = buffer_make(CONNECT_URI_SIZE);
-        good = addresses_append(&addresses, hosts, problem);
-        if (good && addresses.length > 0)
-            keyword_append(text, "hostaddr", addresses.data);
-        buffer_free(&addresses);
-    }
-    return good;
-}
-
-bool connect_resolve(const char *uri, char resolved[CONNECT_URI_SIZE],
-                     char problem[CONNECT_PROBLEM_SIZE])
-{
-    char *message = NULL;
-    PQconninfoOption *options = PQconninfoParse(uri, &message);
-
-    if (options == NULL) {
-        snprintf(problem, CONNECT_PROBLEM_SIZE, "the database's URI is wrong: %s",
-                 message == NULL ? "out of memory" : message);
-        PQfreemem(message);
-        return false;
-    }
-    struct buffer text = buffer_make(CONNECT_URI_SIZE - 1);
-    bool good = keywords_append(&text, options, problem);
-    if (good && buffer_overflowed(&text)) {
-        snprintf(problem, CONNECT_PROBLEM_SIZE, "the database's URI is too long; at most %d bytes",
-                 CONNECT_URI_SIZE);
-        good = false;
-    }
-    if (good)
-        snprintf(resolved, CONNECT_URI_SIZE, "%s", text.data == NULL ? "" : text.data);
-    buffer_free(&text);
-    PQconninfoFree(options);
-    return good;
 }

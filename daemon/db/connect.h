@@ -15,23 +15,30 @@
 
 #include <libpq-fe.h>
 
+#include "common/buffer.h"
+
 enum {
     CONNECT_URI_SIZE = 4096,
     CONNECT_PROBLEM_SIZE = 512,
     CONNECT_SERVER_VERSION = 140000, /* the oldest served */
 };
 
-/* Begins to connect without waiting; `role` NULL: as the URI says. Never NULL. */
-PGconn *connect_start(const char *uri, const char *role);
+/* Begins to connect without waiting; `role` NULL: as the URI says. Of several hosts attempt number
+ * `turn` (0 and up) begins with another: libpq's own time limit for each holds only where it waits
+ * itself, so one that never answers would keep the others out. Never NULL. */
+PGconn *connect_start(const char *uri, const char *role, unsigned turn);
 
 /* Connects, waiting at most CONNECT_WAIT seconds for each host. Never NULL; see PQstatus. */
 enum { CONNECT_WAIT = 10 };
 PGconn *connect_wait(const char *uri, const char *role);
 
-/* Writes `uri` as keywords with the address of each named host added. False with the reason and the
- * remedy when the URI is wrong, too long, or a name has no address. */
+/* Writes `uri` as keywords with the addresses of each named host added. False with the reason and
+ * the remedy when the URI is wrong, too long, or a name has no address. */
 bool connect_resolve(const char *uri, char resolved[CONNECT_URI_SIZE],
                      char problem[CONNECT_PROBLEM_SIZE]);
+
+/* Appends name='value' with libpq's escapes, behind a blank where something stands before it. */
+void connect_keyword(struct buffer *text, const char *name, const char *value);
 
 /* Milliseconds to wait after so many failures: none the first time, then longer and longer, and
  * never the same for all. */

@@ -53,7 +53,7 @@ static void timer_set(struct pool *pool)
         wait = first->expiry - monotonic_milliseconds();
         wait = wait < 0 ? 0 : wait + 1;
     }
-    struct timeval time = {wait / 1000, wait % 1000 * 1000};
+    struct timeval time = timeval_of(wait);
     event_add(pool->timer, &time);
 }
 

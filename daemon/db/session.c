@@ -55,11 +55,14 @@ static void session_lose(struct session *session, const char *problem)
     session->in_transaction = false;
 }
 
-/* Waits until a result can be taken without blocking; false when the session was lost. */
+/* Sends what is left, and waits until a result can be taken without blocking; false when the
+ * session was lost. */
 static bool session_await(struct session *session, int64_t deadline)
 {
     while (PQisBusy(session->connection)) {
-        struct pollfd descriptor = {.fd = PQsocket(session->connection), .events = POLLIN};
+        int unsent = PQflush(session->connection);
+        struct pollfd descriptor = {.fd = PQsocket(session->connection),
+                                    .events = unsent > 0 ? POLLIN | POLLOUT : POLLIN};
         int64_t left = deadline - monotonic_milliseconds();
         int ready = left <= 0 ? 0 : poll(&descriptor, 1, (int)left);
         if (ready < 0 && errno == EINTR)
@@ -69,10 +72,8 @@ static bool session_await(struct session *session, int64_t deadline)
                                   "asked is unknown");
             return false;
         }
-        if (PQconsumeInput(session->connection) == 0) {
-            char problem[SESSION_PROBLEM_SIZE];
-            copy_line(problem, sizeof problem, PQerrorMessage(session->connection));
-            session_lose(session, problem);
+        if (unsent < 0 || PQconsumeInput(session->connection) == 0) {
+            session_lose(session, PQerrorMessage(session->connection));
             return false;
         }
     }
@@ -94,7 +95,7 @@ static PGresult *result_empty(void)
     return result;
 }
 
-/* Notes a failed result, and loses a session that is of no use after it. */
+/* Notes a failed result. */
 static void session_note(struct session *session, const PGresult *result)
 {
     if (result_good(result))
@@ -119,7 +120,7 @@ static PGresult *session_receive(struct session *session, int sent)
         session_note(session, last);
         ExecStatusType status = PQresultStatus(last);
         if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH)
-            session_lose(session, "COPY goes through session_connection");
+            session_lose(session, "COPY is not for a session");
     }
     if (session->connection != NULL && PQstatus(session->connection) == CONNECTION_BAD)
         session_lose(session, PQerrorMessage(session->connection));
@@ -171,6 +172,7 @@ struct session *session_open(const char *uri, const char *role, char problem[SES
         session_close(&session);
         return NULL;
     }
+    check(PQsetnonblocking(session->connection, 1) == 0);
     PGresult *result = session_query(session, "show synchronous_commit");
     const char *objection = session->failed
                                 ? session->problem

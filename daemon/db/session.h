@@ -60,7 +60,7 @@ PGresult *session_query(struct session *session, const char *sql);
 bool session_failed(const struct session *session);
 const char *session_problem(const struct session *session);  /* "" when there is none */
 const char *session_sqlstate(const struct session *session); /* "" likewise */
-PGconn *session_connection(struct session *session);         /* for COPY and NOTIFY; may be NULL */
+PGconn *session_connection(struct session *session);         /* for NOTIFY; NULL once lost */
 
 /* A value of a result by row and column name; "", true, 0 for NULL and where there is no such row.
  * That a row has the column, and that a number is a bigint, the caller promises. */

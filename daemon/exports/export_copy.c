@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/file.h"
 #include "common/log.h"
 #include "common/memory.h"
 #include "daemon/exports/export_writer.h"
@@ -30,18 +31,6 @@ struct copy {
     char name[NAME_SIZE], partial_name[NAME_SIZE];
     char *chunk;
 };
-
-static bool write_all(int file, struct slice bytes)
-{
-    while (bytes.length > 0) {
-        ssize_t written = write(file, bytes.data, bytes.length);
-        if (written < 0 && errno != EINTR)
-            return false;
-        if (written > 0)
-            bytes = (struct slice){bytes.data + written, bytes.length - (size_t)written};
-    }
-    return true;
-}
 
 static int make_directory(int parent, const char *name)
 {
@@ -90,7 +79,7 @@ static bool copy_file(struct copy *copy, const char *name, int64_t bytes)
 
     for (int64_t number = 0; good && bytes > 0; number++) {
         good = next_chunk(copy, name, number, &length) &&
-               write_all(file, (struct slice){copy->chunk, length});
+               file_write_all(file, (struct slice){copy->chunk, length});
         bytes -= good ? (int64_t)length : 0;
     }
     return file >= 0 && finish_file(file, good);
@@ -108,7 +97,7 @@ static bool copy_files(struct copy *copy, const char *manifest)
     PQclear(files);
     if (!good || (file = open_file(copy, "manifest.json")) < 0)
         return false;
-    return finish_file(file, write_all(file, slice_of(manifest)));
+    return finish_file(file, file_write_all(file, slice_of(manifest)));
 }
 
 /* A directory that another installation made may stand in the way; then somebody has to look. */

@@ -28,7 +28,6 @@ struct http_environment {
     int64_t event_future_limit;              /* seconds after now */
     const char *public_url;                  /* "" when it is taken from Host */
     const char *time_zone;                   /* the operator's */
-    const char *issuer_name, *issuer_name_zh;
     bool draining;
 };
 

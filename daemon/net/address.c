@@ -11,7 +11,7 @@
 #include "common/check.h"
 #include "common/slice.h"
 
-enum { PORT_MAXIMUM = 65535, BACKLOG = 4096, MAPPED_PREFIX_LENGTH = 12 };
+enum { PORT_MAXIMUM = 65535, MAPPED_PREFIX_LENGTH = 12 };
 
 struct endpoint {
     const char *text;
@@ -75,7 +75,7 @@ static const char *remedy_of(int error)
     }
 }
 
-/* A socket bound to the endpoint, or -1 with errno set. */
+/* A socket bound to the endpoint, and listening where others will share it; -1 with errno set. */
 static int open_bound(const struct endpoint *endpoint, bool shared)
 {
     int family = endpoint->address.ss_family;
@@ -89,29 +89,13 @@ static int open_bound(const struct endpoint *endpoint, bool shared)
         (!shared || setsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
         (family != AF_INET6 ||
          setsockopt(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) == 0) &&
-        bind(descriptor, (const struct sockaddr *)&endpoint->address, endpoint->length) == 0)
+        bind(descriptor, (const struct sockaddr *)&endpoint->address, endpoint->length) == 0 &&
+        (!shared || listen(descriptor, ADDRESS_BACKLOG) == 0))
         return descriptor;
     int error = errno;
     close(descriptor);
     errno = error;
     return -1;
-}
-
-static int open_listening(struct endpoint *endpoint)
-{
-    int descriptor = open_bound(endpoint, true);
-
-    if (descriptor < 0)
-        return -1;
-    if (listen(descriptor, BACKLOG) != 0) {
-        int error = errno;
-        close(descriptor);
-        errno = error;
-        return -1;
-    }
-    /* The next ones share the port that the kernel chose for the first. */
-    check(getsockname(descriptor, (struct sockaddr *)&endpoint->address, &endpoint->length) == 0);
-    return descriptor;
 }
 
 /* Binding once without SO_REUSEPORT finds out whether anybody is there already. */
@@ -129,14 +113,17 @@ static bool open_all(struct endpoint *endpoint, int *descriptors, size_t count)
     if (!endpoint_free(endpoint))
         return false;
     for (size_t i = 0; i < count; i++) {
-        descriptors[i] = open_listening(endpoint);
-        if (descriptors[i] >= 0)
-            continue;
-        int error = errno;
-        while (i > 0)
-            close(descriptors[--i]);
-        errno = error;
-        return false;
+        descriptors[i] = open_bound(endpoint, true);
+        if (descriptors[i] < 0) {
+            int error = errno;
+            while (i > 0)
+                close(descriptors[--i]);
+            errno = error;
+            return false;
+        }
+        /* The next ones share the port that the kernel chose for the first. */
+        check(getsockname(descriptors[i], (struct sockaddr *)&endpoint->address,
+                          &endpoint->length) == 0);
     }
     return true;
 }
@@ -198,10 +185,11 @@ void address_write(const struct sockaddr_storage *address, char text[ADDRESS_TEX
 uint64_t address_key(const struct sockaddr_storage *address)
 {
     struct in_addr ipv4;
-    uint64_t key;
+    uint64_t key = 0;
 
-    if (as_ipv4(address, &ipv4))
-        return ipv4.s_addr;
-    memcpy(&key, &((const struct sockaddr_in6 *)address)->sin6_addr, sizeof key);
+    if (as_ipv4(address, &ipv4)) /* where no /64 begins that anybody has */
+        memcpy((char *)&key + sizeof key - sizeof ipv4, &ipv4, sizeof ipv4);
+    else
+        memcpy(&key, &((const struct sockaddr_in6 *)address)->sin6_addr, sizeof key);
     return key;
 }

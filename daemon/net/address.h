@@ -9,7 +9,11 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-enum { ADDRESS_TEXT_SIZE = 64, ADDRESS_PROBLEM_SIZE = 512 };
+enum {
+    ADDRESS_TEXT_SIZE = 64,
+    ADDRESS_PROBLEM_SIZE = 512,
+    ADDRESS_BACKLOG = 4096, /* connections that wait to be accepted, a socket */
+};
 
 /* Opens `count` sockets that share one endpoint (SO_REUSEPORT), listening, non-blocking, closed on
  * exec. `endpoint` is "127.0.0.1:8443", "[::1]:8443", "0.0.0.0:80" or "[::]:80" (which takes IPv4

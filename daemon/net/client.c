@@ -341,7 +341,11 @@ static bool receive_body(struct client *client, struct client_answer *answer)
     bool ended = false;
 
     for (;;) {
-        switch (take_body(&answer->head, &chunks, &bytes, &answer->body, &error)) {
+        enum http1_result result = take_body(&answer->head, &chunks, &bytes, &answer->body, &error);
+
+        if (buffer_overflowed(&answer->body))
+            return fail(client, "the answer is longer than %d bytes", CLIENT_BODY_LIMIT);
+        switch (result) {
         case HTTP1_BAD:
             return fail(client, "no proper HTTP answer (%s)", error.code);
         case HTTP1_COMPLETE: /* what follows an answer nobody asked for */
@@ -351,8 +355,6 @@ static bool receive_body(struct client *client, struct client_answer *answer)
         case HTTP1_INCOMPLETE:
             break;
         }
-        if (buffer_overflowed(&answer->body))
-            return fail(client, "the answer is longer than %d bytes", CLIENT_BODY_LIMIT);
         if (!receive(client, &bytes, until_end ? &ended : NULL))
             return false;
         if (ended)

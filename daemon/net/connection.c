@@ -17,15 +17,13 @@ enum {
     RATE_GRACE_MILLISECONDS = 5000,
     RATE_CHECK_MILLISECONDS = 1000,
     MILLISECONDS = 1000, /* in a second */
-    MICROSECONDS = 1000, /* in a millisecond */
 };
 
 /* Deadlines */
 
 static void set_deadline(struct connection *connection, int64_t milliseconds)
 {
-    struct timeval delay = {.tv_sec = (time_t)(milliseconds / MILLISECONDS),
-                            .tv_usec = (suseconds_t)(milliseconds % MILLISECONDS * MICROSECONDS)};
+    struct timeval delay = timeval_of(milliseconds);
 
     check(evtimer_add(connection->deadline, &delay) == 0);
 }

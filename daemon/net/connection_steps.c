@@ -1,10 +1,9 @@
 /*
  * The steps of the state machine, one a state. Each does one thing, or notes what it waits for.
  */
-#include <time.h>
-
 #include <openssl/x509v3.h>
 
+#include "common/instant.h"
 #include "common/memory.h"
 #include "common/metric.h"
 #include "daemon/net/connection_internal.h"
@@ -13,14 +12,6 @@ enum {
     TRANSFERS_LIMIT = 64,        /* reads and writes before others have their turn */
     CERTIFICATE_NAME_LIMIT = 64, /* ub-common-name of RFC 5280 */
 };
-
-static int64_t monotonic_microseconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
 
 /* Reading and writing */
 

@@ -14,7 +14,7 @@
 
 enum {
     ACCEPTS_LIMIT = 16, /* before others have their turn */
-    REARM_MICROSECONDS = 200000,
+    REARM_MILLISECONDS = 200,
     EXHAUSTED_LOG_MILLISECONDS = 10000, /* between two log lines */
 };
 
@@ -127,7 +127,7 @@ static void take(struct network_listener *listener, int descriptor,
 static void pause_listener(struct network_listener *listener, int error)
 {
     static int64_t logged = -EXHAUSTED_LOG_MILLISECONDS;
-    struct timeval delay = {.tv_usec = REARM_MICROSECONDS};
+    struct timeval delay = timeval_of(REARM_MILLISECONDS);
     int64_t now = monotonic_milliseconds();
 
     event_del(listener->acceptable);
@@ -144,17 +144,13 @@ static bool exhausted(int error)
     return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
-static void on_acceptable(evutil_socket_t descriptor, short what, void *context)
+static void accept_some(struct network_listener *listener, int most)
 {
-    struct network_listener *listener = context;
-
-    (void)what;
-    check_magic(listener, LISTENER_MAGIC);
-    for (int i = 0; i < ACCEPTS_LIMIT; i++) {
+    for (int i = 0; i < most; i++) {
         struct sockaddr_storage address = {0};
         socklen_t length = sizeof address;
-        int accepted =
-            accept4(descriptor, (struct sockaddr *)&address, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int accepted = accept4(listener->descriptor, (struct sockaddr *)&address, &length,
+                               SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (accepted >= 0) {
             take(listener, accepted, &address);
             continue;
@@ -165,6 +161,16 @@ static void on_acceptable(evutil_socket_t descriptor, short what, void *context)
             return;
         /* Any other error is of that one connection (accept(2)). */
     }
+}
+
+static void on_acceptable(evutil_socket_t descriptor, short what, void *context)
+{
+    struct network_listener *listener = context;
+
+    (void)descriptor;
+    (void)what;
+    check_magic(listener, LISTENER_MAGIC);
+    accept_some(listener, ACCEPTS_LIMIT);
 }
 
 static void on_rearm(evutil_socket_t descriptor, short what, void *context)
@@ -256,7 +262,7 @@ void network_drain(struct network *network, void (*drained)(void *context), void
     check(!network->draining);
     /* Whoever waits to be accepted believes to be connected. */
     for (struct network_listener *each = network->listeners; each != NULL; each = each->next)
-        on_acceptable(each->descriptor, EV_READ, each);
+        accept_some(each, ADDRESS_BACKLOG);
     network->draining = true;
     network->drained = drained;
     network->drained_context = context;

@@ -113,21 +113,21 @@ static bool certificate_valid_now(const SSL_CTX *context, const char *path, char
     return false;
 }
 
-/* A ticket resumes only where the same authorities judged the client's certificate. */
-static bool set_session_context(SSL_CTX *context, const STACK_OF(X509_NAME) * authorities)
+/* A ticket resumes only where the same authorities judged the client's certificate: their keys
+ * count, since a new one may have the name of the old. */
+static void set_session_context(SSL_CTX *context)
 {
+    STACK_OF(X509) *authorities = X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(context));
     struct sha256 *digest = sha256_new();
     unsigned char result[SHA256_SIZE];
 
-    for (int i = 0; i < sk_X509_NAME_num(authorities); i++) {
-        unsigned char *bytes = NULL;
-        int length = i2d_X509_NAME(sk_X509_NAME_value(authorities, i), &bytes);
-        if (length > 0)
-            sha256_add(digest, bytes, (size_t)length);
-        OPENSSL_free(bytes);
+    for (int i = 0; i < sk_X509_num(authorities); i++) {
+        check(X509_digest(sk_X509_value(authorities, i), EVP_sha256(), result, NULL) == 1);
+        sha256_add(digest, result, sizeof result);
     }
+    sk_X509_pop_free(authorities, X509_free);
     sha256_finish(&digest, result);
-    return SSL_CTX_set_session_id_context(context, result, sizeof result) == 1;
+    check(SSL_CTX_set_session_id_context(context, result, sizeof result) == 1);
 }
 
 static bool load_client_authority(SSL_CTX *context, const char *path, char *problem)
@@ -146,7 +146,6 @@ static bool load_client_authority(SSL_CTX *context, const char *path, char *prob
         return false;
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-    check(set_session_context(context, names));
     SSL_CTX_set_client_CA_list(context, names);
     return true;
 }
@@ -178,7 +177,6 @@ static void set_sessions(SSL_CTX *context, const struct tls_ticket_keys *keys)
     check(SSL_CTX_set_num_tickets(context, TICKETS) == 1);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_timeout(context, SESSION_SECONDS);
-    check(set_session_context(context, NULL));
 }
 
 SSL_CTX *tls_server_new(const struct tls_files *files, const struct tls_ticket_keys *keys,
@@ -196,27 +194,32 @@ SSL_CTX *tls_server_new(const struct tls_files *files, const struct tls_ticket_k
          !load_client_authority(context, files->client_authority, problem))) {
         SSL_CTX_free(context);
         context = NULL;
+    } else {
+        set_session_context(context);
     }
     ERR_clear_error();
     return context;
 }
 
+static bool load_authority(SSL_CTX *context, const char *path, char *problem)
+{
+    if (!readable(path, "authority", problem))
+        return false;
+    if (SSL_CTX_load_verify_locations(context, path, NULL) == 1)
+        return true;
+    snprintf(problem, TLS_PROBLEM_SIZE,
+             "authority %s: no certificates in PEM form; name the ca.pem of the server", path);
+    return false;
+}
+
 SSL_CTX *tls_client_new(const char *authority, char problem[TLS_PROBLEM_SIZE])
 {
     SSL_CTX *context = context_new(TLS_client_method());
-    bool loaded = authority == NULL ? SSL_CTX_set_default_verify_paths(context) == 1
-                                    : readable(authority, "authority", problem);
 
-    if (loaded && authority != NULL &&
-        SSL_CTX_load_verify_locations(context, authority, NULL) != 1) {
-        snprintf(problem, TLS_PROBLEM_SIZE,
-                 "authority %s: no certificates in PEM form; name the ca.pem of the server",
-                 authority);
-        loaded = false;
-    }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, NULL);
-    SSL_CTX_set_mode(context, SSL_MODE_AUTO_RETRY);
-    if (!loaded) {
+    if (authority == NULL) {
+        check(SSL_CTX_set_default_verify_paths(context) == 1);
+    } else if (!load_authority(context, authority, problem)) {
         SSL_CTX_free(context);
         context = NULL;
     }

@@ -3,12 +3,10 @@
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/types.h>
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -17,6 +15,7 @@
 
 #include "common/buffer.h"
 #include "common/check.h"
+#include "common/file.h"
 #include "daemon/net/tls.h"
 
 enum {
@@ -133,29 +132,15 @@ static bool path_write(char path[PATH_MAX], const char *directory, const char *n
     return false;
 }
 
-/* Through a file of its own and a rename: whoever reads finds the old one or the new one whole. */
 static bool write_file(const char *path, BIO *text, mode_t mode, char *problem)
 {
-    char partial[PATH_MAX + sizeof ".new"];
     char *data = NULL;
     long length = BIO_get_mem_data(text, &data);
-    int descriptor;
-    bool written;
 
-    snprintf(partial, sizeof partial, "%s.new", path);
-    unlink(partial);
-    descriptor = open(partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-    written = descriptor >= 0 && fchmod(descriptor, mode) == 0 &&
-              write(descriptor, data, (size_t)length) == length && fsync(descriptor) == 0;
-    if (written && rename(partial, path) == 0) {
-        close(descriptor);
+    if (file_replace(path, (struct slice){data, (size_t)length}, mode))
         return true;
-    }
     snprintf(problem, TLS_PROBLEM_SIZE, "%s: cannot be written: %s; give a directory that we own",
              path, strerror(errno));
-    if (descriptor >= 0)
-        close(descriptor);
-    unlink(partial);
     return false;
 }
 
@@ -182,18 +167,16 @@ static bool write_pair(const char *directory, const char *name, const struct pai
 
 static bool read_authority(const char *directory, struct pair *pair, char *problem)
 {
-    char path[PATH_MAX];
+    char certificate_path[PATH_MAX];
+    char key_path[PATH_MAX];
     BIO *certificate;
     BIO *key;
 
-    if (!path_write(path, directory, "ca", "pem", problem))
+    if (!path_write(certificate_path, directory, "ca", "pem", problem) ||
+        !path_write(key_path, directory, "ca", "key", problem))
         return false;
-    certificate = BIO_new_file(path, "r");
-    if (!path_write(path, directory, "ca", "key", problem)) {
-        BIO_free(certificate);
-        return false;
-    }
-    key = BIO_new_file(path, "r");
+    certificate = BIO_new_file(certificate_path, "r");
+    key = BIO_new_file(key_path, "r");
     if (certificate != NULL && key != NULL) {
         pair->certificate = PEM_read_bio_X509(certificate, NULL, NULL, NULL);
         pair->key = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);

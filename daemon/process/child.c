@@ -37,20 +37,33 @@ static void close_others(const int *keep, size_t count)
     }
 }
 
+/* With SIGHUP alone. */
+static void change_mask(int how)
+{
+    sigset_t reloads;
+
+    sigemptyset(&reloads);
+    sigaddset(&reloads, SIGHUP);
+    if (sigprocmask(how, &reloads, NULL) != 0)
+        fail("sigprocmask");
+}
+
 /* libevent and the bodies of the children set their own handlers over these. */
 static void reset_signals(void)
 {
-    static const int ignored[] = {SIGHUP, SIGINT, SIGUSR1, SIGPIPE};
-    sigset_t none;
+    static const int ignored[] = {SIGINT, SIGUSR1, SIGPIPE};
 
     for (int number = 1; number < NSIG; number++)
         if (number != SIGKILL && number != SIGSTOP)
             signal(number, SIG_DFL);
     for (size_t i = 0; i < sizeof ignored / sizeof ignored[0]; i++)
         signal(ignored[i], SIG_IGN);
-    sigemptyset(&none);
-    if (sigprocmask(SIG_SETMASK, &none, NULL) != 0)
-        fail("sigprocmask");
+    change_mask(SIG_SETMASK);
+}
+
+void child_take_reloads(void)
+{
+    change_mask(SIG_UNBLOCK);
 }
 
 static void leave_terminal(void)

@@ -31,9 +31,12 @@ struct child_plan {
     size_t keep_count;
 };
 
-/* Ends the process with a line on the log when a step fails. Afterwards SIGTERM ends the process
- * and SIGHUP, SIGINT, SIGUSR1 and SIGPIPE are ignored, until it says otherwise. */
+/* Ends the process with a line on the log when a step fails. Afterwards SIGTERM ends the process,
+ * SIGINT, SIGUSR1 and SIGPIPE are ignored, until it says otherwise, and SIGHUP is blocked. */
 void child_enter(const struct child_plan *plan);
+
+/* Lets SIGHUP through, once it is handled: one that came before is not missed. */
+void child_take_reloads(void);
 
 /* Becomes the identity for good: groups, group, user. False with errno. */
 bool identity_assume(const struct identity *identity);

@@ -147,16 +147,21 @@ void children_start_due(struct children *children, int64_t now)
             start(children, &children->list[i], now);
 }
 
+/* Only one that was told to ends with 0: runners do so to begin again with new settings. */
 static void note_end(struct child *child, int status, int64_t now)
 {
     int64_t delay = restart_note(&child->restart, now);
 
+    child->start_at = now + delay;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS) {
+        log_info("child_stopped", log_text("child", child->name));
+        return;
+    }
     metric_add(METRIC_CHILD_RESTARTS, 1);
     log_error("child_ended", log_text("child", child->name), log_number("pid", child->process),
               log_number("status", WIFEXITED(status) ? WEXITSTATUS(status) : -1),
               log_number("signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0),
               log_number("restart_in_milliseconds", delay));
-    child->start_at = now + delay;
 }
 
 bool children_ended(struct children *children, pid_t process, int status, bool expected,
@@ -177,22 +182,24 @@ bool children_ended(struct children *children, pid_t process, int status, bool e
     return false;
 }
 
+static bool runs(const struct child *child, bool with_hasher)
+{
+    return child->process != 0 && (with_hasher || child->kind != CHILD_HASHER);
+}
+
 unsigned children_running(const struct children *children, bool with_hasher)
 {
     unsigned running = 0;
 
     for (unsigned i = 0; i < children->count; i++)
-        if (children->list[i].process != 0 &&
-            (with_hasher || children->list[i].kind != CHILD_HASHER))
-            running++;
+        running += runs(&children->list[i], with_hasher);
     return running;
 }
 
 void children_signal(const struct children *children, int number, bool with_hasher)
 {
     for (unsigned i = 0; i < children->count; i++)
-        if (children->list[i].process != 0 &&
-            (with_hasher || children->list[i].kind != CHILD_HASHER))
+        if (runs(&children->list[i], with_hasher))
             kill(children->list[i].process, number);
 }
 

@@ -21,6 +21,16 @@ struct person {
     char password[PASSWORD_LIMIT + 2]; /* and its end of line */
 };
 
+/* As it must be to be shown, and to sign in with. */
+static bool is_utf8(const char *text)
+{
+    json_t *string = json_string(text);
+    bool is = string != NULL;
+
+    json_decref(string);
+    return is;
+}
+
 static bool read_password(struct person *person, const char *path, char *problem)
 {
     size_t length;
@@ -38,11 +48,15 @@ static bool read_password(struct person *person, const char *path, char *problem
     person->password[length] = '\0';
     person->password[strcspn(person->password, "\r\n")] = '\0';
     length = strlen(person->password);
-    if (length >= PASSWORD_MINIMUM && length <= PASSWORD_LIMIT)
+    if (length < PASSWORD_MINIMUM || length > PASSWORD_LIMIT)
+        snprintf(problem, OPTION_PROBLEM_SIZE,
+                 "%.400s: its first line is the password and has %zu bytes; give %d to %d", path,
+                 length, PASSWORD_MINIMUM, PASSWORD_LIMIT);
+    else if (!is_utf8(person->password))
+        snprintf(problem, OPTION_PROBLEM_SIZE,
+                 "%.400s: its first line is the password and is not UTF-8; write it so", path);
+    else
         return true;
-    snprintf(problem, OPTION_PROBLEM_SIZE,
-             "%.400s: its first line is the password and has %zu bytes; give %d to %d", path,
-             length, PASSWORD_MINIMUM, PASSWORD_LIMIT);
     return false;
 }
 

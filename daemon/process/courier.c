@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/memory.h"
 #include "daemon/db/session.h"
+#include "daemon/process/child.h"
 #include "daemon/process/disconnect.h"
 #include "statements.h"
 
@@ -28,7 +29,7 @@ struct courier {
     unsigned magic;
     const char *database_uri;
     struct event_base *base;
-    struct event *poll, *term, *notices;
+    struct event *poll, *term, *reload, *notices;
     struct seal_keys keys;
     struct session *session; /* NULL while there is none */
     struct disconnect *deliveries[DELIVERIES_LIMIT];
@@ -192,7 +193,7 @@ static void on_poll(evutil_socket_t descriptor, short what, void *context)
     claim(context);
 }
 
-static void on_term(evutil_socket_t number, short what, void *context)
+static void on_end(evutil_socket_t number, short what, void *context)
 {
     struct courier *courier = context;
 
@@ -209,9 +210,12 @@ static void start(struct courier *courier)
     courier->base = event_base_new();
     check(courier->base != NULL);
     courier->poll = event_new(courier->base, -1, EV_PERSIST, on_poll, courier);
-    courier->term = evsignal_new(courier->base, SIGTERM, on_term, courier);
-    check(courier->poll != NULL && courier->term != NULL &&
-          event_add(courier->poll, &interval) == 0 && event_add(courier->term, NULL) == 0);
+    courier->term = evsignal_new(courier->base, SIGTERM, on_end, courier);
+    courier->reload = evsignal_new(courier->base, SIGHUP, on_end, courier);
+    check(courier->poll != NULL && courier->term != NULL && courier->reload != NULL &&
+          event_add(courier->poll, &interval) == 0 && event_add(courier->term, NULL) == 0 &&
+          event_add(courier->reload, NULL) == 0);
+    child_take_reloads();
 }
 
 /* What is under way is left to the lease: the next courier goes on with it. */
@@ -222,6 +226,7 @@ static void finish(struct courier *courier)
     lose_session(courier);
     event_free(courier->poll);
     event_free(courier->term);
+    event_free(courier->reload);
     event_base_free(courier->base);
     memory_wipe(&courier->keys, sizeof courier->keys);
 }

@@ -16,7 +16,8 @@
 
 #include "daemon/process/settings.h"
 
-/* Until SIGTERM. The exit status of the process. */
+/* Until SIGTERM, or SIGHUP, after which it is started again with the new settings. The exit status
+ * of the process. */
 int courier_run(const struct settings *settings, const char *database_uri);
 
 #endif

@@ -82,14 +82,11 @@ static void send_packet(struct disconnect *disconnect)
 {
     int64_t left = disconnect->deadline - monotonic_milliseconds();
     int64_t wait = disconnect->pause * MILLISECONDS;
-    struct timeval time;
 
     (void)!send(disconnect->descriptor, disconnect->packet.bytes, disconnect->packet.length,
                 MSG_NOSIGNAL);
     wait = wait < left ? wait : left;
-    wait = wait > 0 ? wait : 0;
-    time.tv_sec = wait / MILLISECONDS;
-    time.tv_usec = wait % MILLISECONDS * MILLISECONDS;
+    struct timeval time = timeval_of(wait > 0 ? wait : 0);
     check(evtimer_add(disconnect->timer, &time) == 0);
 }
 

@@ -14,6 +14,7 @@
 #include "common/metric.h"
 #include "daemon/billing/billing.h"
 #include "daemon/db/job.h"
+#include "daemon/process/child.h"
 
 enum {
     POLL_TIME = 1000, /* milliseconds; a notice wakes it earlier */
@@ -172,6 +173,8 @@ int jobs_run(const struct settings *settings, const char *database_uri, bool per
 
     start(&runner, settings);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    child_take_reloads();
     if (!seal_keys_read(settings->master_key_file, &runner.keys, problem, sizeof problem)) {
         log_error("jobs_without_keys", log_text("problem", problem));
         return EXIT_FAILURE;

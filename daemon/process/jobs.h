@@ -12,7 +12,8 @@
 
 #include "daemon/process/settings.h"
 
-/* Until SIGTERM, which a job under way sees as job_stopping. The exit status of the process. */
+/* Until SIGTERM, or SIGHUP, after which it is started again with the new settings; a job under way
+ * sees either as job_stopping. The exit status of the process. */
 int jobs_run(const struct settings *settings, const char *database_uri, bool periodic);
 
 #endif

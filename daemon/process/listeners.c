@@ -92,7 +92,8 @@ static bool inherited_read(struct inherited *inherited, char *problem)
     return true;
 }
 
-/* Several sockets of one kind go round the workers; a single one is shared by all. */
+/* Several sockets of one kind go round the workers; a single one is shared by all. False when there
+ * are more than workers: nobody would accept on some. */
 static bool adopt_kind(struct listeners *listeners, const struct inherited *inherited, int kind)
 {
     int found[LISTENERS_INHERITED_LIMIT];
@@ -107,7 +108,21 @@ static bool adopt_kind(struct listeners *listeners, const struct inherited *inhe
         }
     for (unsigned i = 0; count > 0 && i < listeners->workers; i++)
         listeners->sockets[i][kind] = found[i % count];
-    return count > 0;
+    return count <= listeners->workers;
+}
+
+static bool take_kind(struct listeners *listeners, const struct settings *settings,
+                      const struct inherited *inherited, int kind, char *problem)
+{
+    if (!adopt_kind(listeners, inherited, kind)) {
+        snprintf(
+            problem, OPTION_PROBLEM_SIZE,
+            "LISTEN_FDNAMES: more sockets named %s than the %u workers; raise workers, or hand "
+            "over fewer",
+            names[kind], listeners->workers);
+        return false;
+    }
+    return listeners->sockets[0][kind] >= 0 || open_kind(listeners, settings, kind, problem);
 }
 
 bool listeners_open(struct listeners *listeners, const struct settings *settings, unsigned workers,
@@ -120,8 +135,7 @@ bool listeners_open(struct listeners *listeners, const struct settings *settings
     if (!inherited_read(&inherited, problem))
         return false;
     for (int kind = 0; kind < WORKER_LISTENERS; kind++)
-        if (!adopt_kind(listeners, &inherited, kind) &&
-            !open_kind(listeners, settings, kind, problem))
+        if (!take_kind(listeners, settings, &inherited, kind, problem))
             return false;
     unsetenv("LISTEN_PID");
     unsetenv("LISTEN_FDS");

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/digest.h"
+#include "common/file.h"
 #include "common/memory.h"
 #include "common/seal.h"
 #include "daemon/process/certificates.h"
@@ -71,12 +72,13 @@ static bool return_identity(const struct identity *identity, char *problem)
 static bool make_state_directory(const struct ground *ground, char *problem)
 {
     const char *path = ground->settings->state_directory;
+    bool made = mkdir(path, 0700) == 0;
 
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
+    if (!made && errno != EEXIST)
         return refuse(problem, path,
                       "state_directory cannot be made; make it for the serving user, or set "
                       "state_directory to a place that can be written");
-    if (errno != EEXIST && ground->identity.change &&
+    if (made && ground->identity.change &&
         chown(path, ground->identity.user, ground->identity.group) != 0)
         return refuse(problem, path, "give it to the serving user with chown");
     return true;
@@ -121,25 +123,17 @@ static bool take_lock(struct ground *ground, char *problem)
     return true;
 }
 
-/* Made whole under another name first, so that a crash leaves no half a key. */
 static bool make_master_key(const char *path, char *problem)
 {
     unsigned char key[MASTER_KEY_SIZE];
-    char text[2 * MASTER_KEY_SIZE + 2], partial[PATH_SIZE];
-    int file;
-    bool good;
+    char text[2 * MASTER_KEY_SIZE + 1];
 
-    snprintf(partial, sizeof partial, "%s.partial", path);
-    file = open(partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0)
-        return refuse(problem, partial, "make the state directory writable");
     random_bytes(key, sizeof key);
     hex_write(key, sizeof key, text);
-    text[sizeof text - 2] = '\n';
-    good = write(file, text, sizeof text - 1) == (ssize_t)sizeof text - 1 && fsync(file) == 0;
+    text[sizeof text - 1] = '\n';
+    bool good = file_replace(path, (struct slice){text, sizeof text}, 0600);
     memory_wipe(key, sizeof key);
     memory_wipe(text, sizeof text);
-    good = close(file) == 0 && good && rename(partial, path) == 0;
     return good || refuse(problem, path, "free some space on its file system");
 }
 

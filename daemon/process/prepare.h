@@ -9,6 +9,7 @@
 
 #include "common/option.h"
 #include "daemon/db/cluster.h"
+#include "daemon/db/connect.h"
 #include "daemon/net/tls.h"
 #include "daemon/process/child.h"
 #include "daemon/process/listeners.h"
@@ -27,8 +28,7 @@ struct ground {
     struct tls_ticket_keys ticket_keys;
     bool embedded;
     struct cluster cluster;
-    char embedded_uri[CLUSTER_URI_SIZE];
-    const char *database_uri;
+    char database_uri[CONNECT_URI_SIZE];
 };
 
 /* False with one line that says what is wrong and how to mend it; ground_leave is due either way.

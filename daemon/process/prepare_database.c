@@ -1,6 +1,7 @@
 #include "daemon/process/prepare_database.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,31 +13,40 @@
 #include "daemon/db/migration.h"
 #include "daemon/db/session.h"
 
+_Static_assert((int)CLUSTER_URI_SIZE <= (int)CONNECT_URI_SIZE, "the cluster's URI fits");
+_Static_assert((int)CLUSTER_PROBLEM_SIZE == (int)CONNECT_PROBLEM_SIZE, "and either's problem");
+
 void database_describe(struct ground *ground)
 {
     const struct settings *settings = ground->settings;
 
-    ground->embedded = settings->database[0] == '\0';
-    ground->database_uri = settings->database;
-    if (!ground->embedded)
-        return;
     cluster_describe(&ground->cluster, settings->state_directory,
                      settings->postgresql_programs[0] == '\0' ? NULL
                                                               : settings->postgresql_programs,
                      ground->identity.user, ground->identity.group);
-    cluster_uri(&ground->cluster, ground->embedded_uri);
-    ground->database_uri = ground->embedded_uri;
+    ground->embedded = true;
+    cluster_uri(&ground->cluster, ground->database_uri);
 }
 
+/* Only the start of the cluster chooses where its socket is. */
 bool database_prepare(struct ground *ground, char problem[OPTION_PROBLEM_SIZE])
 {
+    const char *configured = ground->settings->database;
     char reason[CLUSTER_PROBLEM_SIZE];
 
-    database_describe(ground);
-    if (!ground->embedded || cluster_start(&ground->cluster, reason))
+    if (configured[0] != '\0' && connect_resolve(configured, ground->database_uri, reason))
         return true;
-    snprintf(problem, OPTION_PROBLEM_SIZE, "embedded database: %s", reason);
-    return false;
+    if (configured[0] != '\0') {
+        snprintf(problem, OPTION_PROBLEM_SIZE, "database: %s", reason);
+        return false;
+    }
+    database_describe(ground);
+    if (!cluster_start(&ground->cluster, reason)) {
+        snprintf(problem, OPTION_PROBLEM_SIZE, "embedded database: %s", reason);
+        return false;
+    }
+    cluster_uri(&ground->cluster, ground->database_uri);
+    return true;
 }
 
 static bool with_session(const struct ground *ground, const char *role,
@@ -113,7 +123,7 @@ bool ground_run(const struct ground *ground,
     int report[2], status = -1;
     pid_t child;
 
-    if (pipe(report) != 0 || (child = fork()) < 0) {
+    if (pipe2(report, O_CLOEXEC) != 0 || (child = fork()) < 0) {
         snprintf(problem, OPTION_PROBLEM_SIZE, "fork: %s; free some memory or processes",
                  strerror(errno));
         return false;

@@ -8,10 +8,10 @@
 
 #include "daemon/process/prepare.h"
 
-/* Says where it is, without touching it. */
+/* Says where the embedded cluster is, without touching it. */
 void database_describe(struct ground *ground);
 
-/* The same, and starts the embedded cluster where there is no other database. */
+/* Starts the embedded cluster, or looks up the hosts of the database that is configured. */
 bool database_prepare(struct ground *ground, char problem[OPTION_PROBLEM_SIZE]);
 
 /* The embedded cluster is migrated; of a real database it is checked that it is. */

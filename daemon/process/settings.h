@@ -81,6 +81,12 @@ bool settings_read(struct settings *settings, const char *path, char problem[OPT
 bool settings_check(const struct settings *settings, char problem[OPTION_PROBLEM_SIZE]);
 void settings_free(struct settings *settings);
 
+/* Reads and checks again, and takes up what reloads; the rest keeps its value and its place until a
+ * restart, and `kept` (NULL: nobody) is told of what was changed there. False, and nothing was
+ * taken up, with the problem. Texts that reload are freed. */
+bool settings_reload(struct settings *settings, const char *path,
+                     void (*kept)(const struct option *option), char problem[OPTION_PROBLEM_SIZE]);
+
 /* True when `path` is the one that bccd makes itself: `name` (SETTINGS_...) below the state
  * directory. */
 bool settings_made(const struct settings *settings, const char *path, const char *name);

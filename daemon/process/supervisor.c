@@ -17,7 +17,6 @@
 #include "daemon/process/prepare.h"
 
 enum {
-    SUPERVISOR_MAGIC = 0x73757065,
     TICK = 1000,         /* milliseconds between two looks at what sends no signal */
     SETTLE_TIME = 250,   /* milliseconds that every child has run before we are ready */
     DRAIN_MARGIN = 2000, /* milliseconds for workers to cut what is left by themselves */
@@ -28,7 +27,6 @@ enum {
 enum state { STARTING, SERVING, DRAINING, HASHER_LAST };
 
 struct supervisor {
-    unsigned magic;
     enum state state;
     int64_t deadline; /* of the drain */
     struct settings settings;
@@ -73,58 +71,23 @@ static void stop(struct supervisor *supervisor, int64_t now)
         supervisor->deadline = now;
 }
 
-/* Options that a reload does not take up keep their value until a restart; say so. */
-static void warn_of_restart(const struct settings *old, const struct settings *new)
+static void warn_of_restart(const struct option *option)
 {
-    for (const struct option *option = settings_table; option->name != NULL; option++) {
-        const void *before = (const char *)old + option->offset;
-        const void *after = (const char *)new + option->offset;
-        bool same = option->type == OPTION_NUMBER
-                        ? *(const int64_t *)before == *(const int64_t *)after
-                        : strcmp(*(char *const *)before, *(char *const *)after) == 0;
-        if (!option->reloads && !same)
-            log_warning("restart_needed", log_text("option", option->name));
-    }
-}
-
-static size_t field_size(const struct option *option)
-{
-    return option->type == OPTION_NUMBER ? sizeof(int64_t) : sizeof(char *);
-}
-
-/* What the ground took from the settings once, such as the database's URI, must stay: only what
- * reloads changes places. */
-static void take_over(struct settings *old, struct settings *new)
-{
-    char kept[sizeof(int64_t)];
-
-    for (const struct option *option = settings_table; option->name != NULL; option++) {
-        char *before = (char *)old + option->offset;
-        char *after = (char *)new + option->offset;
-        if (!option->reloads)
-            continue;
-        memcpy(kept, before, field_size(option));
-        memcpy(before, after, field_size(option));
-        memcpy(after, kept, field_size(option));
-    }
+    log_warning("restart_needed", log_text("option", option->name));
 }
 
 static void reload(struct supervisor *supervisor)
 {
-    struct settings read;
     char problem[OPTION_PROBLEM_SIZE];
 
-    if (settings_read(&read, supervisor->settings_path, problem) &&
-        settings_check(&read, problem)) {
-        warn_of_restart(&supervisor->settings, &read);
-        take_over(&supervisor->settings, &read);
-        log_start("supervisor", (enum log_level)settings_log_level(&supervisor->settings));
-        children_signal(&supervisor->children, SIGHUP, true);
-        log_info("reloaded");
-    } else {
+    if (!settings_reload(&supervisor->settings, supervisor->settings_path, warn_of_restart,
+                         problem)) {
         log_error("reload_refused", log_text("problem", problem));
+        return;
     }
-    settings_free(&read);
+    log_set_level((enum log_level)settings_log_level(&supervisor->settings));
+    children_signal(&supervisor->children, SIGHUP, true);
+    log_info("reloaded");
 }
 
 static void reap(struct supervisor *supervisor, int64_t now)
@@ -245,7 +208,6 @@ int supervisor_run(struct settings *settings, const char *settings_path)
     static struct supervisor supervisor; /* large, and one a process */
     char problem[OPTION_PROBLEM_SIZE];
 
-    supervisor.magic = SUPERVISOR_MAGIC;
     supervisor.settings = *settings;
     memset(settings, 0, sizeof *settings);
     supervisor.settings_path = settings_path;

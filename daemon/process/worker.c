@@ -14,6 +14,7 @@
 #include "daemon/http/environment.h"
 #include "daemon/http/http.h"
 #include "daemon/net/tls.h"
+#include "daemon/process/child.h"
 
 enum { WORKER_SIGNALS = 4, SECONDS = 1000, DAY = 86400 };
 
@@ -25,7 +26,6 @@ struct worker {
     struct event *signals[WORKER_SIGNALS];
     struct event *drain_deadline;
     struct seal_keys seal_keys;
-    char *database_uri; /* outlives the settings, which a reload replaces */
 };
 
 static struct network_limits limits_of(const struct settings *settings)
@@ -58,8 +58,6 @@ static void share_settings(const struct settings *settings)
     environment->event_future_limit = settings->event_future_limit;
     environment->public_url = settings->public_url;
     environment->time_zone = settings->time_zone;
-    environment->issuer_name = settings->issuer_name;
-    environment->issuer_name_zh = settings->issuer_name_zh;
 }
 
 static SSL_CTX *make_context(const struct worker *worker, enum worker_listener kind)
@@ -118,22 +116,17 @@ static void reload_certificates(struct worker *worker)
 static void reload(struct worker *worker)
 {
     struct settings *settings = worker->environment->settings;
-    struct settings fresh = {0};
     char problem[OPTION_PROBLEM_SIZE];
 
-    if (!settings_read(&fresh, worker->environment->settings_path, problem) ||
-        !settings_check(&fresh, problem)) {
+    if (!settings_reload(settings, worker->environment->settings_path, NULL, problem)) {
         log_error("reload_refused", log_text("problem", problem));
-        settings_free(&fresh);
         return;
     }
-    struct settings old = *settings;
-    struct network_limits limits = limits_of(&fresh);
-    *settings = fresh;
+    struct network_limits limits = limits_of(settings);
+    log_set_level((enum log_level)settings_log_level(settings));
     share_settings(settings);
     network_set_limits(http_environment()->network, &limits);
     reload_certificates(worker);
-    settings_free(&old);
     log_info("reloaded");
 }
 
@@ -211,6 +204,7 @@ static void take_signals(struct worker *worker)
         worker->signals[i] = evsignal_new(worker->base, numbers[i], on_signal, worker);
         evsignal_add(worker->signals[i], NULL);
     }
+    child_take_reloads();
     worker->drain_deadline = evtimer_new(worker->base, drain_ended, worker);
 }
 
@@ -218,9 +212,8 @@ static struct database *connect_database(struct worker *worker)
 {
     const struct settings *settings = worker->environment->settings;
 
-    worker->database_uri = memory_text(worker->environment->database_uri);
     const struct database_settings database = {
-        .uri = worker->database_uri,
+        .uri = worker->environment->database_uri,
         .role = {"bccd_tenant", "bccd_operator", "bccd_auth"},
         .connections = (int)settings->database_connections,
         .connect_timeout = settings->database_connect_timeout,
@@ -264,7 +257,6 @@ static void end(struct worker *worker)
     network_free(&environment->network);
     hasher_client_free(&environment->hasher);
     database_free(&environment->database);
-    memory_free(worker->database_uri);
     for (size_t i = 0; i < WORKER_SIGNALS; i++)
         if (worker->signals[i] != NULL)
             event_free(worker->signals[i]);

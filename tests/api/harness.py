@@ -244,7 +244,7 @@ class ApiTest(unittest.TestCase):
 
     # ---- Waiting ----
 
-    def eventually(self, condition, seconds=30.0):
+    def eventually(self, condition, seconds=60.0):
         """Asks again and again; what it gave, once that is true."""
         deadline = time.monotonic() + seconds
         while True:

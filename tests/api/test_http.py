@@ -512,7 +512,7 @@ class ConnectionTest(ApiTest):
 
 
 class LimitTest(ApiTest):
-    settings = {"requests_rate": 5, "requests_burst": 10, "workers": 1}
+    settings = {"requests_rate": 1, "requests_burst": 10, "workers": 1}
 
     def test_credential_is_held(self):
         statuses = [self.platform.get("/v1/parks").status for _ in range(40)]

@@ -29,7 +29,7 @@ class IdentityTest(ApiTest):
 
     def ends(self, client):
         """What was cached of a credential is dropped as soon as the news has come."""
-        self.eventually(lambda: client.get("/v1/me").status == 401, 5)
+        self.eventually(lambda: client.get("/v1/me").status == 401)
 
     def refused_alike(self, one, other, status):
         """A foreign id answers exactly as a random one."""
@@ -96,11 +96,11 @@ class Sessions(IdentityTest):
         path = f"/v1/tenants/{tenant['id']}/members/{user['id']}"
         self.expect(client.get("/v1/users"), 200)
         self.expect(owner.patch(path, {"role": "member"}, if_match=owner.get(path).etag), 200)
-        self.eventually(lambda: client.get("/v1/users").status == 403, 5)
+        self.eventually(lambda: client.get("/v1/users").status == 403)
         self.expect(self.platform.post(f"/v1/tenants/{tenant['id']}/suspend"), 200)
         self.ends(client)
         self.expect(self.platform.post(f"/v1/tenants/{tenant['id']}/resume"), 200)
-        self.eventually(lambda: client.get("/v1/me").status == 200, 5)
+        self.eventually(lambda: client.get("/v1/me").status == 200)
         self.expect(self.platform.post(f"/v1/users/{user['id']}/disable"), 200)
         self.ends(client)
         self.expect(self.sign_in(user), 401, "sign_in_failed")

@@ -8,15 +8,11 @@ import subprocess
 import tempfile
 import unittest
 
+from daemon import free_port
+
 BCCD = os.environ.get("BCCD", "bccd")
 TIME_LIMIT = 60  # seconds
 SERVING_USER = os.environ.get("SERVING_USER", "nobody")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class StartupFaults(unittest.TestCase):
@@ -123,6 +119,32 @@ class StartupFaults(unittest.TestCase):
     def test_database_that_is_not_there(self):
         self.assert_line(self.serve(), "database")
 
+    def test_database_host_without_address(self):
+        self.settings["database"] = "host=bccd.invalid dbname=none"
+        self.assert_line(self.serve(), "the database's host bccd.invalid has no address")
+
+    def test_bug_0039_more_sockets_than_workers(self):
+        """From systemd: nobody would have accepted on the second one."""
+        self.settings["workers"] = 1
+        with socket.socket() as one, socket.socket() as other:
+            for each in (one, other):
+                each.bind(("127.0.0.1", 0))
+                each.listen()
+
+            def hand_over():
+                kept = [os.dup(each.fileno()) for each in (one, other)]
+                for place, descriptor in enumerate(kept, 3):
+                    os.dup2(descriptor, place)
+
+            text = "".join(f"{name} = {value}\n" for name, value in self.settings.items())
+            done = subprocess.run(
+                ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh", BCCD, "serve", "--config",
+                 self.path("bccd.conf", text)], capture_output=True, text=True, check=False,
+                timeout=TIME_LIMIT, stdin=subprocess.DEVNULL, preexec_fn=hand_over,
+                close_fds=False,
+                env={**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "public:public"})
+        self.assert_line(done, "public", "raise workers")
+
     def test_bad_database_string(self):
         self.settings["database"] = "postgresql://bccd:hidden@[::1/none"
         done = self.serve()
@@ -156,6 +178,16 @@ class StartupFaults(unittest.TestCase):
     def test_root_may_not_serve(self):
         self.settings["user"] = pwd.getpwuid(0).pw_name
         self.assert_line(self.serve(), "user" if os.getuid() == 0 else "database")
+
+    def test_password_that_cannot_be_shown(self):
+        path = self.path("password")
+        for password, problem in ((b"short\n", "give 12 to 256"), (b"caf\xe9" * 4, "not UTF-8")):
+            with open(path, "wb") as file:
+                file.write(password)
+            self.assert_line(
+                self.run_bccd("admin", "create-operator", "--email", "a@example.com", "--role",
+                              "auditor", "--password-file", path, "--set",
+                              "state_directory=" + self.path("state")), path, problem)
 
     def test_bad_options(self):
         self.settings["workers"] = "many"

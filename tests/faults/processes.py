@@ -4,6 +4,8 @@ import os
 import signal
 import time
 
+PATIENCE = 60.0  # seconds; only what never comes is waited for so long
+
 
 def read(process, name):
     try:
@@ -48,7 +50,7 @@ def all_of_postgresql(daemon):
     return [parent, *children(parent)]
 
 
-def find(daemon, name, seconds=30.0):
+def find(daemon, name, seconds=PATIENCE):
     """Waits for a process of that name."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -65,13 +67,22 @@ def is_living(process):
     return read(process, "stat").rpartition(")")[2].split()[:1] not in ([], ["Z"], ["X"])
 
 
-def wait_gone(victims, seconds=10.0):
+def wait_gone(victims, seconds=PATIENCE):
     """What was killed may still be seen for as long as the kernel takes its memory back."""
     deadline = time.monotonic() + seconds
     while any(map(is_living, victims)):
         if time.monotonic() > deadline:
             raise AssertionError(f"they live on: {victims}")
         time.sleep(0.02)
+
+
+def signal_all(targets, number):
+    """To each that is still there: a process may end by itself after it was found."""
+    for target in targets:
+        try:
+            os.kill(target, number)
+        except ProcessLookupError:
+            pass
 
 
 def kill(process):

@@ -216,6 +216,7 @@ class KillsTest(ApiTest):
                       for i in range(12)]
 
     def kill(self, name):
+        """It is gone when this comes back."""
         if name == "supervisor":
             processes.kill_supervisor(self.daemon)
             self.daemon.start()
@@ -349,7 +350,7 @@ class Ingestion(KillsTest):
         counted, most = self.check_sessions(server)
         self.assertEqual(counted, most)
         self.assertTrue(self.fold_now())
-        self.eventually(self.folded, 60)
+        self.eventually(self.folded)
         user = self.user(self.renter)
         login = {"email": user["email"], "password": user["password"]}
         self.expect(self.stranger().post("/v1/sessions", login), 201)
@@ -364,11 +365,13 @@ class CrashLoop(KillsTest):
         self.kill("worker-2")  # what takes its place is asked to help as soon as it is there
         self.eventually(lambda: any(each["event"] == "serving_sibling"
                                     for each in self.daemon.events()))
-        self.kill("worker-1")
-        self.eventually(lambda: "worker-1" not in processes.named(self.daemon))
-        for _ in range(12):  # some of them come to its socket
+        alone = 0
+        while alone < 12:  # answers, of which some come from its socket
+            returned = processes.named(self.daemon).get("worker-1")
+            if returned is not None:
+                processes.kill(returned)
             self.expect(self.stranger().get("/livez"), 200)
-        self.assertNotIn("worker-1", processes.named(self.daemon))
+            alone += "worker-1" not in processes.named(self.daemon)
         ended = [each for each in self.daemon.events() if each["event"] == "child_ended"]
         self.assertEqual({each["signal"] for each in ended}, {signal.SIGKILL})
         self.eventually(self.alive)
@@ -398,13 +401,13 @@ class Billing(KillsTest):
 
     def interrupt(self, operation, least):
         """Kills the runner after `least` accounts at the earliest; how many were billed then."""
-        self.eventually(lambda: self.progress(operation) >= least, 60)
+        self.eventually(lambda: self.progress(operation) >= least)
         runner = processes.find(self.daemon, "jobs")
         os.kill(runner, signal.SIGSTOP)  # that it is in the middle is seen while it cannot move
         done = self.progress(operation)
         state = self.database().value(f"select state from operations where id = '{operation}'")
         print(f"SIGKILL jobs after {done} accounts")
-        os.kill(runner, signal.SIGKILL)
+        processes.kill(runner)
         self.assertEqual(state, "running")
         self.assertLess(done, self.ACCOUNTS)
         return done
@@ -421,7 +424,7 @@ class Billing(KillsTest):
         # So slow that there is time to kill in the middle, on whatever machine.
         self.database().execute("""
             create function slow_down() returns trigger language plpgsql as
-                $$ begin perform pg_sleep(0.1); return new; end $$;
+                $$ begin perform pg_sleep(0.3); return new; end $$;
             create trigger slow before insert on invoices for each row execute function slow_down()""")
         answer = self.platform.post("/v1/billing-runs", {"period": period, "finalize": True})
         self.expect(answer, 202)

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass, field
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-STRAGGLERS_TIME = 5.0  # seconds that what a job left behind gets to end by itself
+STRAGGLERS_TIME = 5.0  # seconds that what a job left behind gets to end, by itself and then told
 OUTPUT_SHOWN = 60000  # characters
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -79,16 +79,21 @@ def send(processes, number):
             pass
 
 
-def end_stragglers(directory):
-    """Ends what is left: PostgreSQL takes SIGQUIT as an immediate shutdown and tidies up."""
-    left = stragglers(directory)
-    send(left, signal.SIGQUIT)
+def await_stragglers(directory):
+    """Those that are still there after the time they have."""
     deadline = time.monotonic() + STRAGGLERS_TIME
-    living = left
-    while living and time.monotonic() < deadline:
+    while (living := stragglers(directory)) and time.monotonic() < deadline:
         time.sleep(0.05)
-        living = stragglers(directory)
-    send(living, signal.SIGKILL)
+    return living
+
+
+def end_stragglers(directory):
+    """Ends what is left, and gives it: what was about to end is gone by then. PostgreSQL takes
+    SIGQUIT as an immediate shutdown and tidies up."""
+    left = await_stragglers(directory)
+    if left:
+        send(left, signal.SIGQUIT)
+        send(await_stragglers(directory), signal.SIGKILL)
     return left
 
 

@@ -22,8 +22,8 @@
 enum {
     RECEIVED_LIMIT = 64 * 1024 * 1024,
     READ_SIZE = 16384,
-    GIVE_UP_SECONDS = 5,
-    GIVE_UP_MILLISECONDS = 5000,
+    GIVE_UP_SECONDS = 60,
+    GIVE_UP_MILLISECONDS = 1000 * GIVE_UP_SECONDS,
     ECHO_LIMIT = 8 * 1024 * 1024,
     SMALL_LIMIT = 10,
     LATER_MICROSECONDS = 5000,
@@ -101,6 +101,7 @@ static void on_head(struct connection *connection, const struct http1_head *head
     EXPECT_NUMBER(connection_exchange(connection), 0);
     connection_set_exchange(connection, 7);
     current->last_number = connection_number(connection);
+    current->heads++;
     if (slice_is(head->path, "/hello"))
         connection_answer(connection, 200, slice_of("X-Test: yes\r\n"), slice_of("hello"));
     else if (slice_is(head->path, "/later"))
@@ -185,7 +186,7 @@ const char *loopback_directory(void)
     return directory;
 }
 
-static SSL_CTX *server_context(bool asks_clients)
+SSL_CTX *loopback_context(bool asks_clients)
 {
     static struct tls_ticket_keys keys;
     char certificate[256];
@@ -202,13 +203,14 @@ static SSL_CTX *server_context(bool asks_clients)
     return context;
 }
 
-static int listen_with(struct loopback *server, SSL_CTX *context, int kind)
+static int listen_with(struct loopback *server, SSL_CTX *context, int kind,
+                       struct network_listener **listener)
 {
     char problem[ADDRESS_PROBLEM_SIZE];
     int descriptor;
 
     check(address_listen("127.0.0.1:0", &descriptor, 1, problem));
-    network_listen(server->network, descriptor, context, kind);
+    *listener = network_listen(server->network, descriptor, context, kind);
     SSL_CTX_free(context);
     return descriptor;
 }
@@ -235,11 +237,11 @@ static void start_drain(evutil_socket_t descriptor, short what, void *context)
 void loopback_start(struct loopback *server)
 {
     *server = (struct loopback){
-        .limits = {.handshake_timeout = 5000,
-                   .head_timeout = 5000,
-                   .body_timeout = 20000,
-                   .write_timeout = 5000,
-                   .idle_timeout = 5000,
+        .limits = {.handshake_timeout = GIVE_UP_MILLISECONDS,
+                   .head_timeout = GIVE_UP_MILLISECONDS,
+                   .body_timeout = GIVE_UP_MILLISECONDS,
+                   .write_timeout = GIVE_UP_MILLISECONDS,
+                   .idle_timeout = GIVE_UP_MILLISECONDS,
                    .body_minimum_rate = 100,
                    .connections = 100,
                    .connections_address = 100,
@@ -250,9 +252,10 @@ void loopback_start(struct loopback *server)
     server->base = event_base_new();
     check(server->base != NULL);
     server->network = network_new(server->base, &server->limits, &HANDLER);
-    listeners[0] = listen_with(server, server_context(false), 1);
-    listeners[1] = listen_with(server, NULL, 2);
-    listeners[2] = listen_with(server, server_context(true), 3);
+    struct network_listener *unused;
+    listeners[0] = listen_with(server, loopback_context(false), 1, &unused);
+    listeners[1] = listen_with(server, NULL, 2, &unused);
+    listeners[2] = listen_with(server, loopback_context(true), 3, &server->client_listener);
     server->port = address_port(listeners[0]);
     server->plain_port = address_port(listeners[1]);
     server->client_port = address_port(listeners[2]);
@@ -319,6 +322,13 @@ void loopback_end(struct loopback *server)
     close(server->drain_request);
     event_base_free(server->base);
     current = NULL;
+}
+
+void loopback_await(const atomic_int *counter, int least)
+{
+    for (int i = 0; i < GIVE_UP_MILLISECONDS && atomic_load(counter) < least; i++)
+        usleep(1000);
+    EXPECT(atomic_load(counter) >= least);
 }
 
 void loopback_drain(struct loopback *server)

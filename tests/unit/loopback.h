@@ -31,7 +31,9 @@ struct loopback {
     int port;                     /* of TLS */
     int plain_port;
     int client_port; /* of TLS with client certificates */
-    int closed;      /* how often the handler was told so */
+    struct network_listener *client_listener;
+    atomic_int heads;  /* of requests that the handler was given */
+    atomic_int closed; /* how often the handler was told so */
     int bodies;
     int drain_request; /* eventfd */
     struct event *drain_event;
@@ -43,19 +45,25 @@ struct loopback {
 /* A directory with ca.pem, server.pem and node.pem (common name "node-1"), made once. */
 const char *loopback_directory(void);
 
+/* The server's context, for listeners of a test's own; the caller frees it. */
+SSL_CTX *loopback_context(bool asks_clients);
+
 void loopback_start(struct loopback *server);
 
 /* Runs `client` in a thread and the event loop until it returns. */
 void loopback_run(struct loopback *server, void (*client)(struct loopback *server));
 
-/* Runs the event loop, with no client, until `condition` holds or 5 s have passed. */
+/* Runs the event loop, with no client, until `condition` holds or a minute has passed. */
 bool loopback_wait(struct loopback *server, bool (*condition)(const struct loopback *server));
 void loopback_end(struct loopback *server);
+
+/* Waits, in the client's thread, until a counter of the server is there. */
+void loopback_await(const atomic_int *counter, int least);
 
 /* Asks the event loop, from the client's thread, to drain, and waits until it began to. */
 void loopback_drain(struct loopback *server);
 
-/* The raw client. Reading gives up after 5 s. */
+/* The raw client. Reading gives up after a minute. */
 struct raw {
     int descriptor;
     SSL *tls; /* NULL on a plain port */

@@ -3,15 +3,19 @@
  */
 #include "daemon/net/client.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/check.h"
+#include "common/memory.h"
+#include "daemon/net/address.h"
 #include "tests/unit/loopback.h"
 #include "tests/unit/unit.h"
 
-enum { SHORT_MILLISECONDS = 100 };
+enum { SHORT_MILLISECONDS = 1000, OVER = 20 };
 
 static const struct slice NOTHING = {0};
 
@@ -82,7 +86,7 @@ static void let_it_idle(struct loopback *server)
     struct client *client = open_client(server, "127.0.0.1");
 
     expect_answer(client, "GET", "/hello", NOTHING, 200, "hello");
-    usleep(3 * SHORT_MILLISECONDS * 1000);
+    usleep(2 * SHORT_MILLISECONDS * 1000);
     expect_answer(client, "GET", "/hello", NOTHING, 200, "hello");
     client_free(&client);
 }
@@ -132,4 +136,45 @@ TEST(client_names_problems)
     loopback_start(&server);
     loopback_run(&server, meet_problems);
     loopback_end(&server);
+}
+
+/* One body that goes past the limit and ends in the same record. */
+static void *answer_too_long(void *context)
+{
+    const int *listener = context;
+    struct raw raw = {.descriptor = accept(*listener, NULL, NULL)};
+    SSL_CTX *tls = loopback_context(false);
+    char *body = memory_allocate(CLIENT_BODY_LIMIT, 1), head[128], request[1024];
+
+    memset(body, 'x', CLIENT_BODY_LIMIT);
+    snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n",
+             (unsigned)CLIENT_BODY_LIMIT + OVER);
+    raw.tls = SSL_new(tls);
+    check(SSL_set_fd(raw.tls, raw.descriptor) == 1 && SSL_accept(raw.tls) == 1);
+    EXPECT(SSL_read(raw.tls, request, sizeof request) > 0);
+    raw_send(&raw, head);
+    raw_send_bytes(&raw, (struct slice){body, CLIENT_BODY_LIMIT - OVER});
+    memcpy(body + 2 * OVER, "\r\n0\r\n\r\n", 7);
+    raw_send_bytes(&raw, (struct slice){body, 2 * OVER + 7});
+    raw_close(&raw);
+    SSL_CTX_free(tls);
+    memory_free(body);
+    return NULL;
+}
+
+/* It was cut, and taken for whole. */
+TEST(bug_0035_no_answer_is_cut_in_silence)
+{
+    char problem[ADDRESS_PROBLEM_SIZE];
+    struct loopback server = {.port = 0};
+    int listener;
+    pthread_t thread;
+
+    check(address_listen("127.0.0.1:0", &listener, 1, problem));
+    check(fcntl(listener, F_SETFL, 0) == 0);
+    server.port = address_port(listener);
+    check(pthread_create(&thread, NULL, answer_too_long, &listener) == 0);
+    expect_problem(open_client(&server, "localhost"), "/", "the answer is longer than");
+    check(pthread_join(thread, NULL) == 0);
+    close(listener);
 }

@@ -1,12 +1,17 @@
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/instant.h"
+#include "common/memory.h"
 #include "daemon/db/connect.h"
 #include "daemon/db/migration.h"
 #include "tests/unit/database_support.h"
 #include "tests/unit/unit.h"
+
+enum { SLEEP = 60000 /* milliseconds */, LARGE = 16 * 1024 * 1024 };
 
 #define WORDING(sql) .text = {sql, sql, sql, sql}
 
@@ -154,8 +159,8 @@ TEST(database_session_has_a_deadline)
     session_set_timeout(session, 200);
     int64_t start = monotonic_milliseconds();
     session_begin(session);
-    session_execute(session, "select pg_sleep(20)");
-    EXPECT(monotonic_milliseconds() - start < 2000);
+    session_execute(session, "select pg_sleep(60)");
+    EXPECT(monotonic_milliseconds() - start < SLEEP);
     EXPECT(session_lost(session));
     EXPECT(!session_commit(session));
     EXPECT(strstr(session_problem(session), "unknown") != NULL);
@@ -165,6 +170,29 @@ TEST(database_session_has_a_deadline)
     session_close(&session);
 }
 
+/* A server that stands still took no more bytes, and the call waited for ever. */
+TEST(bug_0037_sending_has_the_deadline_too)
+{
+    tables_make();
+    struct session *session = open_session();
+    PGresult *result = session_query(session, "select pg_backend_pid() as id");
+    pid_t frozen = (pid_t)result_number(result, 0, "id");
+    char *large = memory_allocate(LARGE, 1);
+
+    PQclear(result);
+    memset(large, 'x', LARGE - 1);
+    PQclear(session_run(session, &add_row, (const char *const[]){"1", ""})); /* prepared */
+    session_set_timeout(session, 200);
+    kill(frozen, SIGSTOP);
+    alarm(SLEEP / 1000); /* the end of the tests, where it waits */
+    PQclear(session_run(session, &add_row, (const char *const[]){"2", large}));
+    alarm(0);
+    EXPECT(session_lost(session));
+    kill(frozen, SIGCONT);
+    session_close(&session);
+    memory_free(large);
+}
+
 TEST(database_session_notices_a_lost_connection)
 {
     char command[128];
@@ -172,7 +200,7 @@ TEST(database_session_notices_a_lost_connection)
     PGresult *result = session_query(session, "select pg_backend_pid() as id");
 
     session_begin(session);
-    snprintf(command, sizeof command, "select pg_terminate_backend(%s)",
+    snprintf(command, sizeof command, "select pg_terminate_backend(%s, 60000)",
              result_text(result, 0, "id"));
     PQclear(result);
     support_execute(command);
@@ -205,10 +233,16 @@ TEST(database_uri_is_resolved)
 
     EXPECT(connect_resolve("postgresql://localhost,192.0.2.1:5433/a'b?sslmode=require", resolved,
                            problem));
-    EXPECT(strstr(resolved, "host='localhost,192.0.2.1'") != NULL);
     EXPECT(strstr(resolved, "dbname='a\\'b'") != NULL);
-    EXPECT(strstr(resolved, "hostaddr='127.0.0.1,'") != NULL ||
-           strstr(resolved, "hostaddr='::1,'") != NULL);
+    EXPECT(strstr(resolved, "host='localhost,192.0.2.1' hostaddr='127.0.0.1,' port=',5433'") !=
+               NULL ||
+           strstr(resolved, "host='localhost,192.0.2.1' hostaddr='::1,' port=',5433'") != NULL ||
+           strstr(resolved, "host='localhost,localhost,192.0.2.1'"
+                            " hostaddr='::1,127.0.0.1,' port=',,5433'") != NULL);
+    EXPECT(connect_resolve("host=192.0.2.1,192.0.2.2 port=5433 dbname=x", resolved, problem));
+    EXPECT_TEXT(resolved, "dbname='x' host='192.0.2.1,192.0.2.2' port='5433,5433'");
+    EXPECT(!connect_resolve("host=192.0.2.1,192.0.2.2,192.0.2.3 port=1,2", resolved, problem));
+    EXPECT(strstr(problem, "as many ports as hosts") != NULL);
     EXPECT(connect_resolve("host=/run/somewhere dbname=x", resolved, problem));
     EXPECT_TEXT(resolved, "dbname='x' host='/run/somewhere'");
     EXPECT(connect_resolve("host=a.invalid hostaddr=192.0.2.7", resolved, problem));

@@ -267,6 +267,61 @@ TEST(tls_resumes_sessions)
     loopback_end(&server);
 }
 
+static SSL_CTX *node; /* a client's */
+
+static void begin_session(struct loopback *server)
+{
+    EXPECT(!resumes(node, server->client_port) && kept_session != NULL);
+}
+
+static void try_session(struct loopback *server)
+{
+    struct raw raw = raw_connect(server->client_port);
+    SSL *tls = SSL_new(node);
+
+    SSL_set_session(tls, kept_session);
+    raw_start_tls(&raw, tls);
+    raw_send(&raw, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    raw_read_all(&raw);
+    EXPECT_NUMBER(raw_count(&raw, "hello"), 0);
+    raw_close(&raw);
+}
+
+/* An authority was replaced by one of the same name: what the old one signed resumes no more. */
+TEST(tls_resumes_under_the_same_authority_only)
+{
+    static struct tls_ticket_keys keys;
+    char problem[TLS_PROBLEM_SIZE], certificate[PATH_SIZE], key[PATH_SIZE], other[PATH_SIZE];
+    char directory[PATH_SIZE];
+    struct tls_files files = {file("server.pem", certificate), file("server.key", key), other};
+    struct loopback server;
+    SSL_CTX *context;
+
+    snprintf(directory, sizeof directory, "%s/other", loopback_directory());
+    check(mkdir(directory, 0700) == 0 && tls_make_certificate(directory, NULL, 0, problem));
+    snprintf(other, sizeof other, "%s/other/ca.pem", loopback_directory());
+    node = client_context("node");
+    SSL_CTX_set_session_cache_mode(node, SSL_SESS_CACHE_CLIENT);
+    SSL_CTX_sess_set_new_cb(node, keep_session);
+    loopback_start(&server);
+    loopback_run(&server, begin_session);
+    context = tls_server_new(&files, &keys, problem);
+    check(context != NULL);
+    network_listener_set_tls(server.client_listener, context);
+    SSL_CTX_free(context);
+    loopback_run(&server, try_session);
+    loopback_end(&server);
+    SSL_SESSION_free(kept_session);
+    kept_session = NULL;
+    SSL_CTX_free(node);
+    for (size_t i = 0; i < 4; i++) {
+        static const char *const names[] = {"ca.pem", "ca.key", "server.pem", "server.key"};
+        snprintf(other, sizeof other, "%s/other/%s", loopback_directory(), names[i]);
+        unlink(other);
+    }
+    rmdir(directory);
+}
+
 static bool shakes_hands(int port, int version, const char *protocols)
 {
     SSL_CTX *context = client_context(NULL);
@@ -345,14 +400,21 @@ TEST(address_spellings)
             unit_failed(__FILE__, __LINE__, "\"%s\" was taken", BAD[i]);
 }
 
-static void expect_address(int family, const char *spelled, const char *expected)
+static struct sockaddr_storage address_of(int family, const char *spelled)
 {
     struct sockaddr_storage address = {.ss_family = (sa_family_t)family};
-    char text[ADDRESS_TEXT_SIZE];
     void *bytes = family == AF_INET ? (void *)&((struct sockaddr_in *)&address)->sin_addr
                                     : (void *)&((struct sockaddr_in6 *)&address)->sin6_addr;
 
     check(inet_pton(family, spelled, bytes) == 1);
+    return address;
+}
+
+static void expect_address(int family, const char *spelled, const char *expected)
+{
+    struct sockaddr_storage address = address_of(family, spelled);
+    char text[ADDRESS_TEXT_SIZE];
+
     address_write(&address, text);
     EXPECT_TEXT(text, expected);
 }
@@ -362,6 +424,22 @@ TEST(address_writes)
     expect_address(AF_INET, "192.0.2.1", "192.0.2.1");
     expect_address(AF_INET6, "2001:db8::1", "2001:db8::1");
     expect_address(AF_INET6, "::ffff:192.0.2.1", "192.0.2.1");
+}
+
+static uint64_t key_of(int family, const char *spelled)
+{
+    struct sockaddr_storage address = address_of(family, spelled);
+
+    return address_key(&address);
+}
+
+TEST(address_keys_tell_subscribers_apart)
+{
+    EXPECT(key_of(AF_INET, "192.0.2.1") == key_of(AF_INET6, "::ffff:192.0.2.1"));
+    EXPECT(key_of(AF_INET, "192.0.2.1") != key_of(AF_INET, "192.0.2.2"));
+    EXPECT(key_of(AF_INET6, "2001:db8::1") == key_of(AF_INET6, "2001:db8::ffff:0:0:1"));
+    EXPECT(key_of(AF_INET6, "2001:db8::1") != key_of(AF_INET6, "2001:db8:0:1::1"));
+    EXPECT(key_of(AF_INET6, "2001:db8::1") != key_of(AF_INET, "32.1.13.184")); /* the same bytes */
 }
 
 TEST(tally_counts)
