@@ -28,6 +28,11 @@ static struct cache_entry *cache_place(const unsigned char digest[SHA256_SIZE])
     return &cache[((unsigned)digest[0] << 8 | digest[1]) % CACHE_ENTRIES];
 }
 
+static bool is_of(const struct cache_entry *entry, const unsigned char digest[SHA256_SIZE])
+{
+    return memcmp(entry->digest, digest, SHA256_SIZE) == 0;
+}
+
 void http_credential_changed(void *context, const char *payload)
 {
     unsigned char digest[SHA256_SIZE];
@@ -35,7 +40,7 @@ void http_credential_changed(void *context, const char *payload)
     (void)context;
     if (payload != NULL && hex_read(slice_of(payload), digest, sizeof digest)) {
         struct cache_entry *entry = cache_place(digest);
-        if (memcmp(entry->digest, digest, sizeof digest) == 0)
+        if (is_of(entry, digest))
             entry->until = 0;
         return;
     }
@@ -123,22 +128,27 @@ static enum step unauthenticated(struct request *request)
 static enum step take_credential(struct request *request, const PGresult *rows)
 {
     const unsigned char *digest = request->state;
-    struct actor actor;
+    struct cache_entry *entry = cache_place(digest);
+    struct actor actor = {.side = ACTOR_NOBODY};
 
     request->state = NULL;
-    if (PQntuples(rows) != 1)
+    if (PQntuples(rows) == 1)
+        read_actor(rows, &actor);
+    if (actor.side == ACTOR_NOBODY) {
+        request_guessed(request);
+        if (is_of(entry, digest))
+            memset(entry, 0, sizeof *entry);
         return unauthenticated(request);
-    read_actor(rows, &actor);
-    if (actor.side == ACTOR_NOBODY)
-        return unauthenticated(request);
+    }
     request->actor = actor;
-    struct cache_entry *entry = cache_place(digest);
     memcpy(entry->digest, digest, SHA256_SIZE);
     entry->actor = actor;
     entry->until = monotonic_milliseconds() + http_environment()->credential_cache_time;
     return NEXT;
 }
 
+/* Many tenants may share an address with one who guesses: a credential that was good before, which
+ * is one that has its place in the cache, is looked up whatever that one does. */
 static enum step look_up(struct request *request, const struct statement *statement,
                          struct slice credential)
 {
@@ -148,11 +158,12 @@ static enum step look_up(struct request *request, const struct statement *statem
 
     sha256_of(credential, digest);
     entry = cache_place(digest);
-    if (entry->until > monotonic_milliseconds() &&
-        memcmp(entry->digest, digest, SHA256_SIZE) == 0) {
+    if (is_of(entry, digest) && entry->until > monotonic_milliseconds()) {
         request->actor = entry->actor;
         return NEXT;
     }
+    if (!is_of(entry, digest) && !request_may_guess(request))
+        return request_refuse_rate(request);
     hex_write(digest, SHA256_SIZE, hex);
     request_bind(request, "digest", hex);
     request_bind(

@@ -23,6 +23,8 @@ struct http_environment {
     int64_t credential_cache_time;                          /* milliseconds, 0 to 5000 */
     int64_t requests_rate;                                  /* a second and credential */
     int64_t requests_burst;
+    int64_t guesses_rate; /* a second and address */
+    int64_t guesses_burst;
     int64_t session_idle_time, session_time; /* seconds */
     int64_t event_window;                    /* seconds before now */
     int64_t event_future_limit;              /* seconds after now */

@@ -78,6 +78,7 @@ struct request *request_new(struct connection *connection, const struct http1_he
     request->connection = connection_number(connection);
     request->listener = connection_listener(connection);
     request->address = arena_text(request->arena, connection_address(connection));
+    request->address_key = connection_address_key(connection);
     if (connection_certificate_name(connection) != NULL)
         request->certificate_name =
             arena_text(request->arena, connection_certificate_name(connection));

@@ -40,6 +40,7 @@ struct request {
     char trace[56]; /* traceparent as sent, well formed; else "" */
     enum language language;
     const char *address;
+    uint64_t address_key;
     const char *certificate_name;
     int listener;
     struct http1_head head; /* its slices in the arena */
@@ -115,7 +116,10 @@ enum database_role request_role(const struct request *request);
 /* What the database said, turned into the next step (run.c). */
 enum step request_take_answer(struct request *request, const struct database_answer *answer);
 
-/* The actor that the database gave for a credential, into the cache (authenticate.c). */
-enum step request_refuse_unauthenticated(struct request *request);
+/* Whether an unknown credential may still be looked up for the request's address; and that one was
+ * looked up in vain (limit.c). */
+bool request_may_guess(const struct request *request);
+void request_guessed(const struct request *request);
+enum step request_refuse_rate(struct request *request);
 
 #endif

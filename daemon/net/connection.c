@@ -256,6 +256,12 @@ int connection_listener(const struct connection *connection)
     return connection->kind;
 }
 
+uint64_t connection_address_key(const struct connection *connection)
+{
+    check_magic(connection, CONNECTION_MAGIC);
+    return connection->address_key;
+}
+
 const char *connection_address(const struct connection *connection)
 {
     check_magic(connection, CONNECTION_MAGIC);

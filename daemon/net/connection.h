@@ -87,7 +87,8 @@ size_t network_connections(const struct network *network);
 uint64_t connection_number(const struct connection *connection);
 struct connection *connection_find(struct network *network, uint64_t number); /* NULL when gone */
 int connection_listener(const struct connection *connection);
-const char *connection_address(const struct connection *connection); /* "192.0.2.1", no port */
+const char *connection_address(const struct connection *connection);  /* "192.0.2.1", no port */
+uint64_t connection_address_key(const struct connection *connection); /* address_key of it */
 
 /* The verified client certificate's common name, or NULL. Owned by the connection. */
 const char *connection_certificate_name(const struct connection *connection);

@@ -102,6 +102,11 @@ const struct option settings_table[] = {
            "Requests that a credential may send, on the average, to each worker."),
     NUMBER(requests_burst, 1, 1000000, "400", "requests", RELOADS,
            "Requests that a credential may send at once before its rate is held."),
+    NUMBER(guesses_rate, 1, 1000000, "10", "credentials a second", RELOADS,
+           "Unknown keys and sessions that an address may try, on the average, with each worker. "
+           "Those that a worker has seen good are let in even so."),
+    NUMBER(guesses_burst, 1, 1000000, "100", "credentials", RELOADS,
+           "Unknown keys and sessions that an address may try at once before its rate is held."),
     NUMBER(credential_cache_time, 0, 5000, "5000", "milliseconds", RELOADS,
            "How long a worker may trust the last look-up of a key or session."),
     NUMBER(session_idle_time, 60, 86400, "1800", "seconds", RELOADS,

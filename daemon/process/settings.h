@@ -41,6 +41,8 @@ struct settings {
     int64_t body_memory;
     int64_t requests_rate; /* a second and credential */
     int64_t requests_burst;
+    int64_t guesses_rate; /* a second and address */
+    int64_t guesses_burst;
     int64_t credential_cache_time;
     int64_t session_idle_time, session_time; /* seconds */
     int64_t idempotency_time;                /* hours */

@@ -52,6 +52,8 @@ static void share_settings(const struct settings *settings)
     environment->credential_cache_time = settings->credential_cache_time;
     environment->requests_rate = settings->requests_rate;
     environment->requests_burst = settings->requests_burst;
+    environment->guesses_rate = settings->guesses_rate;
+    environment->guesses_burst = settings->guesses_burst;
     environment->session_idle_time = settings->session_idle_time;
     environment->session_time = settings->session_time;
     environment->event_window = settings->event_window * DAY;

@@ -524,5 +524,26 @@ class LimitTest(ApiTest):
         self.eventually(lambda: self.platform.get("/v1/parks").status == 200)
 
 
+class GuessLimitTest(ApiTest):
+    """Tenants share an address here, as they do behind a gateway."""
+    settings = {"guesses_rate": 1, "guesses_burst": 5, "workers": 1, "credential_cache_time": 0}
+
+    def guess(self):
+        cookie = f"__Host-bccd={secrets.token_hex(32)}"
+        return self.stranger().get("/v1/me", headers={"Cookie": cookie})
+
+    def test_bug_0020_unknown_credentials_are_held(self):
+        tenant, known = self.tenant()
+        self.expect(known.get("/v1/me"), 200)
+        fresh = self.client_of("owner", tenant)
+        answers = [self.guess() for _ in range(20)]
+        self.assertEqual({each.status for each in answers[:5]}, {401})
+        self.expect(answers[-1], 429, "rate_limited")
+        self.assertGreaterEqual(int(answers[-1].header("Retry-After")), 1)
+        self.expect(known.get("/v1/me"), 200)
+        self.expect(self.shared.client("bcc_").get("/v1/me"), 401)
+        self.eventually(lambda: fresh.get("/v1/me").status == 200)
+
+
 if __name__ == "__main__":
     unittest.main()
