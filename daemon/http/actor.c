@@ -1,42 +1,37 @@
 #include "daemon/http/actor.h"
 
-#include <stddef.h>
-
-/* What each role may do: permissions of the contract, "x:*" for all of x, "*" for all. */
-static const struct {
-    const char *role;
-    const char *permissions; /* separated by blanks */
-} roles[] = {
+const struct actor_role actor_roles[] = {
     {"platform_admin", "*"},
     {"operator",
-     "tenants:* users:* api-keys:* catalog:* prices:* resources:* terminals:* broadband:* "
+     "tenants:* users:* api-keys:* catalog:* resources:* terminals:* broadband:* "
      "software:* events:* usage:* meters:* invoices:read billing-runs:read periods:read "
      "exports:read operations:read audit:read"},
-    {"finance",
-     "tenants:read users:read catalog:read prices:* resources:read terminals:read software:read "
-     "events:read usage:read meters:read billing-runs:* invoices:* periods:* exports:* "
-     "operations:read audit:read"},
+    {"finance", "tenants:read users:read catalog:read resources:read terminals:read software:read "
+                "events:read usage:read meters:read billing-runs:* invoices:* periods:* exports:* "
+                "operations:read audit:read"},
     {"auditor",
-     "tenants:read users:read api-keys:read catalog:read prices:read resources:read "
+     "tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read events:read usage:read meters:read "
      "billing-runs:read invoices:read periods:read exports:read operations:read audit:read"},
     {"park_manager",
-     "tenants:read users:read api-keys:read catalog:read prices:read resources:read "
+     "tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read usage:read meters:read invoices:read "
      "operations:read audit:read"},
-    {"owner", "tenants:read users:* api-keys:* catalog:read prices:* resources:read "
+    {"owner", "tenants:read users:* api-keys:* catalog:read resources:read "
               "resources:write terminals:read broadband:read software:* events:* usage:* "
               "meters:read invoices:read operations:read audit:read"},
-    {"admin", "tenants:read users:* api-keys:* catalog:read prices:* resources:read "
+    {"admin", "tenants:read users:* api-keys:* catalog:read resources:read "
               "resources:write terminals:read broadband:read software:* events:* usage:* "
               "meters:read invoices:read operations:read audit:read"},
-    {"developer", "tenants:read api-keys:* catalog:read prices:* resources:read software:read "
+    {"developer", "tenants:read api-keys:* catalog:read resources:read software:read "
                   "events:* usage:* meters:read operations:read"},
-    {"billing", "tenants:read catalog:read prices:* resources:read usage:read meters:read "
+    {"billing", "tenants:read catalog:read resources:read usage:read meters:read "
                 "invoices:read operations:read"},
-    {"member", "tenants:read catalog:read prices:read resources:read software:read usage:read "
+    {"member", "tenants:read catalog:read resources:read software:read usage:read "
                "meters:read"},
 };
+
+const size_t actor_role_count = sizeof actor_roles / sizeof actor_roles[0];
 
 /* "*", "invoices:*" or the permission itself. */
 static bool covers(struct slice granted, struct slice permission)
@@ -62,9 +57,9 @@ static bool list_covers(const char *list, struct slice permission)
 
 static const char *role_permissions(const char *role)
 {
-    for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++)
-        if (strcmp(roles[i].role, role) == 0)
-            return roles[i].permissions;
+    for (size_t i = 0; i < actor_role_count; i++)
+        if (strcmp(actor_roles[i].name, role) == 0)
+            return actor_roles[i].permissions;
     return "";
 }
 

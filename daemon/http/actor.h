@@ -6,6 +6,7 @@
 #define DAEMON_HTTP_ACTOR_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/identifier.h"
@@ -25,6 +26,15 @@ struct actor {
                                        may */
     char session[IDENTIFIER_SIZE];  /* ses_... of a cookie; else "" */
 };
+
+struct actor_role {
+    const char *name;
+    const char *permissions; /* of the contract, separated by blanks; "x:*" is all of x, "*" all */
+};
+
+/* What each role may do. */
+extern const struct actor_role actor_roles[];
+extern const size_t actor_role_count;
 
 /* True when role and scopes both allow the permission ("invoices:read"); NULL is always allowed. */
 bool actor_may(const struct actor *actor, const char *permission);

@@ -83,6 +83,10 @@ class Sessions(IdentityTest):
             self.expect(answer, 429, "sign_in_throttled")
             self.assertTrue(0 < int(answer.header("Retry-After")) <= 60)
 
+    def test_permissions_without_an_operation_are_told(self):
+        me = self.expect(self.platform.get("/v1/me"), 200)
+        self.assertIn("resources:backdate", me["permissions"])
+
     def test_operator_signs_in(self):
         user = self.user(operator_role="finance")
         client = self.signed_in(user)

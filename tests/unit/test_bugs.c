@@ -1,4 +1,6 @@
 /* Defects that were found, by number: none comes back. */
+#include "daemon/http/actor.h"
+#include "proto/contract.h"
 #include "proto/csv.h"
 
 #include "tests/unit/unit.h"
@@ -24,4 +26,47 @@ TEST(bug_0001_csv_guard_is_taken_for_text)
         buffer_free(&buffer);
         arena_free(&arena);
     }
+}
+
+/* How many permissions of the contract a word of a role's permissions stands for. */
+static size_t permissions_under(struct slice word)
+{
+    struct actor actor = {.role = "platform_admin"};
+    size_t count = 0;
+
+    memcpy(actor.scopes, word.data, word.length);
+    for (size_t i = 0; i < contract_permission_count; i++)
+        count += actor_may(&actor, contract_permissions[i].name);
+    return count;
+}
+
+static size_t roles_with(const char *permission)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < actor_role_count; i++) {
+        struct actor actor = {.side = ACTOR_OPERATOR};
+        memcpy(actor.role, actor_roles[i].name, strlen(actor_roles[i].name));
+        count += actor_may(&actor, permission);
+    }
+    return count;
+}
+
+/* Roles were given "prices:*", which no operation asks for. Some role beside the one that may all
+ * has each permission. */
+TEST(bug_0021_roles_and_contract_agree)
+{
+    for (size_t i = 0; i < actor_role_count; i++) {
+        struct slice rest = slice_of(actor_roles[i].permissions), word;
+        for (bool more = true; more;) {
+            more = slice_split(&rest, ' ', &word);
+            word = more ? word : rest;
+            if (permissions_under(word) == 0)
+                unit_failed(__FILE__, __LINE__, "%s: the contract has none of \"%.*s\"",
+                            actor_roles[i].name, (int)word.length, word.data);
+        }
+    }
+    for (size_t i = 0; i < contract_permission_count; i++)
+        if (roles_with(contract_permissions[i].name) < 2)
+            unit_failed(__FILE__, __LINE__, "no role has \"%s\"", contract_permissions[i].name);
 }
