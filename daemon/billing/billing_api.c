@@ -96,8 +96,13 @@ enum step operation_create_tax_rate(struct request *request)
 
 /* ---- Preview: a month's bill as it would be now, from the same lines as a run's ---- */
 
+/* Lines, single events and steps of the working, together: pricing them holds the event loop for
+ * some 20 ms. */
+enum { PREVIEW_LIMIT = 3000 };
+
 struct preview {
     json_t *lines;
+    size_t size; /* of lines and steps so far */
     struct number net, tax;
 };
 
@@ -125,6 +130,9 @@ static bool take_line(void *context, const struct account_line *item)
                                  ? NULL
                                  : result_text(item->rows, item->row, "correction_of");
 
+    preview->size += 1 + json_array_size(line->steps);
+    if (preview->size > PREVIEW_LIMIT)
+        return false;
     add(&preview->net, line->net);
     add(&preview->tax, line->tax);
     json_array_append_new(
@@ -163,19 +171,36 @@ static json_t *preview_document(struct request *request, struct preview *preview
                      money(tax), "total", money(total), "lines", preview->lines);
 }
 
+/* Rows and single events, seen before any is read: an event is an array within its column's. */
+static bool too_large(const PGresult *rows)
+{
+    size_t size = (size_t)PQntuples(rows);
+
+    for (int row = 0; row < PQntuples(rows); row++)
+        for (const char *at = result_text(rows, row, "events"); (at = strchr(at, '[')) != NULL;
+             at++)
+            size++;
+    return size > PREVIEW_LIMIT;
+}
+
 static enum step answer_preview(struct request *request, const PGresult *rows)
 {
-    struct preview preview = {.lines = json_array()};
+    struct preview preview = {0};
     char problem[LINE_PROBLEM_SIZE];
     json_t *document;
     enum step next;
 
+    if (too_large(rows))
+        return request_refuse(request, "preview_too_large", NULL);
+    preview.lines = json_array();
     number_start(&preview.net);
     number_start(&preview.tax);
     if (account_lines(rows, take_line, &preview, problem)) {
         document = preview_document(request, &preview);
         next = request_answer_json(request, 200, document);
         json_decref(document);
+    } else if (preview.size > PREVIEW_LIMIT) {
+        next = request_refuse(request, "preview_too_large", NULL);
     } else {
         next = request_refuse(request, "account_failed", problem);
     }

@@ -584,6 +584,36 @@ class CreditTest(MonthTest):
         self.assertEqual(terms["revenue"]["left_value"], "309.95")
 
 
+    def test_bug_0023_a_preview_is_bounded(self):
+        """What is priced in the event loop held it for seconds where there were many events."""
+        percentage = {"model": "percentage", "rate": "1"}
+        body = {"price": percentage, "events": ["1"] * 1000}
+        self.expect(self.platform.post("/v1/prices/preview", body), 200)
+        body["events"].append("1")
+        self.expect(self.platform.post("/v1/prices/preview", body), 422, "validation_failed")
+
+        period, first = month(1)
+        self.offering = self.offer("software", self.charge("fee", self.meter["code"], **percentage))
+        tenant, owner = self.tenant("fees")
+        resource = self.rent(tenant, first.isoformat())
+        for events, status in ((1000, 200), (1999, 422)):
+            lines = "\n".join(json.dumps({
+                "specversion": "1.0", "id": unique("event"), "source": "/test", "type": self.meter["event_type"],
+                "subject": resource["id"], "time": first.isoformat(), "data": {"calls": "1"}}) for _ in range(events))
+            self.expect(owner.post("/v1/events", lines.encode(), content_type="application/x-ndjson"), 200)
+            preview = owner.post("/v1/invoices/preview", {"period": period})
+            self.expect(preview, status, None if status == 200 else "preview_too_large")
+        tiers = [{"up_to": str(up_to), "unit_amount": "1"} for up_to in range(1, 100)] + [
+            {"up_to": None, "unit_amount": "1"}]
+        self.offering = self.offer("software", *(
+            self.charge(f"tiers-{i}", "seat-days", model="graduated", tiers=tiers) for i in range(6)))
+        tenant, owner = self.tenant("tiers")
+        for status in 200, 200, 200, 200, 422:  # 600 steps of working a resource
+            self.rent(tenant, first.isoformat())
+            preview = owner.post("/v1/invoices/preview", {"period": period})
+            self.expect(preview, status, None if status == 200 else "preview_too_large")
+
+
 class TaxTest(ApiTest):
     def test_a_rate_holds_from_its_day(self):
         rates = self.expect(self.platform.get("/v1/tax-rates", query={"category": "broadband_access"}), 200)["data"]
