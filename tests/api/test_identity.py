@@ -1,5 +1,6 @@
 """People and keys: who may come in, and that nobody rises by what he makes."""
 
+import concurrent.futures
 import unittest
 
 from harness import ApiTest, unique
@@ -83,6 +84,21 @@ class Sessions(IdentityTest):
             self.expect(answer, 429, "sign_in_throttled")
             self.assertTrue(0 < int(answer.header("Retry-After")) <= 60)
 
+    def test_bug_0042_ones_own_sign_in_clears_no_other_count(self):
+        """Names that PostgreSQL's hash alone puts together, which anybody can look for."""
+        tenant, _ = self.tenant()
+        prefix = unique("namesake")
+        names = self.database().value(f"""
+            select array_agg(name) from (
+                select '{prefix}-' || n || '@example.com' as name from generate_series(1, 20000) n) q
+            group by hashtextextended(name, 0) & 1048575 having count(*) > 1 limit 1""")
+        victim, guesser = (self.user(tenant, email=name) for name in names[:2])
+        for _ in range(ATTEMPTS - 1):
+            self.expect(self.sign_in({**victim, "password": "wrong"}), 401, "sign_in_failed")
+        self.expect(self.sign_in(guesser), 201)
+        self.expect(self.sign_in({**victim, "password": "wrong"}), 401, "sign_in_failed")
+        self.expect(self.sign_in(victim), 429, "sign_in_throttled")
+
     def test_operator_signs_in(self):
         user = self.user(operator_role="finance")
         client = self.signed_in(user)
@@ -135,6 +151,41 @@ class Passwords(IdentityTest):
         self.expect(here.get("/v1/me"), 200)
         self.expect(self.sign_in(user), 401, "sign_in_failed")
         self.expect(self.sign_in({**user, "password": body["new"]}), 201)
+
+    def while_a_new_one_is_set(self, user, function, call):
+        """What `call` answers when another transaction sets the user's password before it, and
+        commits once it waits in that function."""
+        change = f"""
+            begin;
+            update users set password_hash = password_hash || 'x' where id = '{user["id"]}';
+            do $$ begin
+                for attempt in 1..100 loop
+                    exit when exists (select from pg_stat_activity where wait_event_type = 'Lock'
+                                      and query like '%{function}(%');
+                    perform pg_sleep(0.1), pg_stat_clear_snapshot();
+                end loop;
+            end $$;
+            commit;"""
+        under_way = ("select count(*) from pg_stat_activity "
+                     "where pid <> pg_backend_pid() and query like '%for attempt in%'")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            changed = pool.submit(self.database().execute, change)
+            self.eventually(lambda: self.database().value(under_way) > 0)
+            answer = call()
+            changed.result()
+        return answer
+
+    def test_bug_0041_the_old_one_is_worth_nothing_while_a_new_one_is_set(self):
+        tenant, _ = self.tenant()
+        user = self.user(tenant)
+        client = self.signed_in(user)
+        self.expect(self.while_a_new_one_is_set(
+            user, "change_password", lambda: client.post("/v1/me/password", {
+                "current": user["password"], "new": "heron-over-the-river"})),
+            403, "password_wrong")
+        other = self.user(tenant)
+        self.expect(self.while_a_new_one_is_set(
+            other, "open_session", lambda: self.sign_in(other)), 401, "sign_in_failed")
 
     def test_poor_ones_are_refused(self):
         _, owner = self.tenant()
