@@ -174,6 +174,11 @@ class TestAccounting(RadiusTest):
         self.assertIn(self.server, {each["server"] for each in found})
         self.expect(self.owner.get("/v1/radius-quarantine"), 403)
 
+    def test_bug_0043_a_status_beyond_31_bits_is_kept_apart(self):
+        self.account(self.line(), 2**32 - 1)
+        found = self.platform.all("/v1/radius-quarantine", {"reason": "status_unknown"})
+        self.assertIn((self.server, 2**32 - 1), {(each["server"], each["status"]) for each in found})
+
     def test_every_recorded_body_is_answered(self):
         with open(RECORDED, encoding="utf-8") as file:
             recorded = json.load(file)
