@@ -221,6 +221,11 @@ class Events(EventTest):
         self.expect(self.owner.get("/v1/events", query={"cursor": self.subscription["id"]}), 400,
                     "cursor_invalid")
 
+    def test_bug_0044_a_pointer_ends_before_the_name_that_does_not_fit(self):
+        self.meter = self.make_meter("sum", value_property="用" * 100)
+        self.assertEqual(self.errors(self.send([self.event("e-1")])),
+                         {"/0/data": "event_value_missing"})
+
 
 class Concurrency(EventTest):
     THREADS, BATCHES, EVENTS = 8, 6, 50
