@@ -235,15 +235,20 @@ void focus_price(const struct focus_line *line, struct focus_pricing *pricing)
 
 /* ---- Rows ---- */
 
-static void write_value(struct csv_writer *writer, const char *value)
+static void write_value(struct csv_writer *writer, size_t column, const char *value)
 {
-    csv_write_value(writer, slice_of(value == NULL || value[0] == '\0' ? "NULL" : value));
+    struct slice text = slice_of(value == NULL || value[0] == '\0' ? "NULL" : value);
+
+    if (strcmp(focus_columns[column].type, "STRING") == 0)
+        csv_write_text(writer, text);
+    else
+        csv_write_value(writer, text);
 }
 
 void focus_write_header(struct csv_writer *writer)
 {
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        write_value(writer, focus_columns[i].name);
+        csv_write_value(writer, slice_of(focus_columns[i].name));
     csv_end_row(writer);
 }
 
@@ -286,7 +291,7 @@ void focus_write_charge(struct csv_writer *writer, const struct focus_line *line
     focus_price(line, &pricing);
     focus_unit(line->unit, consumed_unit);
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        write_value(writer, charge_value(line, &pricing, consumed_unit, i));
+        write_value(writer, i, charge_value(line, &pricing, consumed_unit, i));
     csv_end_row(writer);
 }
 
@@ -318,7 +323,7 @@ static const char *tax_value(const struct focus_line *line, size_t column)
 void focus_write_tax(struct csv_writer *writer, const struct focus_line *line)
 {
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        write_value(writer, tax_value(line, i));
+        write_value(writer, i, tax_value(line, i));
     csv_end_row(writer);
 }
 

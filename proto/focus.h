@@ -7,7 +7,8 @@
  *   ChargeFrequency is Recurring) and the tax on it.
  * - ContractedCost = ContractedUnitPrice x PricingQuantity and ListCost = ListUnitPrice x
  *   PricingQuantity hold exactly; BilledCost and EffectiveCost are what was billed, in cents.
- * - What is not there is written NULL; an empty text is never written.
+ * - What is not there is written NULL; an empty text is never written. A text that a spreadsheet
+ *   would take for a formula gets a guard (proto/csv.h).
  */
 #ifndef PROTO_FOCUS_H
 #define PROTO_FOCUS_H

@@ -121,9 +121,19 @@ bool format_period(struct slice text)
     return period_parse(text, &ignored);
 }
 
+/* "UTC", or an area and a place. Of what else PostgreSQL would read, an offset by POSIX ("UTC+8")
+ * lies on the other side of the world, and an abbreviation ("CST") is America's. */
 bool format_time_zone(struct slice text)
 {
-    return begins_and_consists_of(text, LOWER UPPER, ALPHANUMERIC "/_+-", TIME_ZONE_LENGTH);
+    struct slice area, place = text;
+
+    if (slice_is(text, "UTC"))
+        return true;
+    return text.length <= TIME_ZONE_LENGTH && slice_split(&place, '/', &area) &&
+           consists_of(area, LOWER UPPER, TIME_ZONE_LENGTH) &&
+           begins_and_consists_of(place, LOWER UPPER,
+                                  slice_is(area, "Etc") ? ALPHANUMERIC "+-" : LOWER UPPER "/_-",
+                                  TIME_ZONE_LENGTH);
 }
 
 static bool is_label(struct slice text)
