@@ -22,7 +22,6 @@
 enum {
     FOCUS_COLUMN_COUNT = 57,
     FOCUS_UNIT_SIZE = 96,
-    FOCUS_FACTOR_DIGITS = 18, /* of a divide_by that a unit shows: "1000000000 Bytes" */
 };
 
 enum focus_origin {
@@ -38,6 +37,7 @@ enum focus_origin {
     FOCUS_PRICING_UNIT,
     FOCUS_CONSUMED_UNIT,
     FOCUS_PRICING_CATEGORY,
+    FOCUS_ORIGIN_COUNT,
 };
 
 struct focus_column {
