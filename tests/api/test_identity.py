@@ -1,6 +1,5 @@
 """People and keys: who may come in, and that nobody rises by what he makes."""
 
-import concurrent.futures
 import unittest
 
 from harness import ApiTest, unique
@@ -153,37 +152,19 @@ class Passwords(IdentityTest):
         self.expect(self.sign_in({**user, "password": body["new"]}), 201)
 
     def while_a_new_one_is_set(self, user, function, call):
-        """What `call` answers when another transaction sets the user's password before it, and
-        commits once it waits in that function."""
-        change = f"""
-            begin;
-            update users set password_hash = password_hash || 'x' where id = '{user["id"]}';
-            do $$ begin
-                for attempt in 1..100 loop
-                    exit when exists (select from pg_stat_activity where wait_event_type = 'Lock'
-                                      and query like '%{function}(%');
-                    perform pg_sleep(0.1), pg_stat_clear_snapshot();
-                end loop;
-            end $$;
-            commit;"""
-        under_way = ("select count(*) from pg_stat_activity "
-                     "where pid <> pg_backend_pid() and query like '%for attempt in%'")
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            changed = pool.submit(self.database().execute, change)
-            self.eventually(lambda: self.database().value(under_way) > 0)
-            answer = call()
-            changed.result()
-        return answer
+        """What the call answers that waits in that function while another transaction sets the
+        user's password."""
+        return self.behind("update users set password_hash = password_hash || 'x' "
+                           f"where id = '{user['id']}'", f"{function}(", call)[0]
 
     def test_bug_0041_the_old_one_is_worth_nothing_while_a_new_one_is_set(self):
         tenant, _ = self.tenant()
-        user = self.user(tenant)
+        user, other = self.user(tenant), self.user(tenant)
         client = self.signed_in(user)
         self.expect(self.while_a_new_one_is_set(
             user, "change_password", lambda: client.post("/v1/me/password", {
                 "current": user["password"], "new": "heron-over-the-river"})),
             403, "password_wrong")
-        other = self.user(tenant)
         self.expect(self.while_a_new_one_is_set(
             other, "open_session", lambda: self.sign_in(other)), 401, "sign_in_failed")
 
@@ -301,6 +282,17 @@ class Members(IdentityTest):
         self.expect(owner.delete(path, if_match='"99"'), 412)
         self.expect(owner.delete(path, if_match=owner.get(path).etag), 204)
         self.expect(owner.get(path), 404)
+
+    def test_two_owners_are_not_removed_at_once(self):
+        tenant, owner = self.tenant()
+        path = f"/v1/tenants/{tenant['id']}/members"
+        owners = [self.user(tenant, role="owner") for _ in range(2)]
+        answers = self.behind(
+            f"select from members where tenant_id = '{tenant['id']}' for share", "last_owner",
+            *(lambda user=user: owner.delete(f"{path}/{user['id']}", if_match="*")
+              for user in owners))
+        self.assertEqual(sorted(answer.status for answer in answers), [204, 409])
+        self.assertNotIn("40P01", self.daemon.log())  # a deadlock
 
     def test_foreign_tenants_are_as_unknown_ones(self):
         _, owner = self.tenant()
