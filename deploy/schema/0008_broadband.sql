@@ -138,7 +138,7 @@ as $$
 declare
     server record;
 begin
-    perform radius_server(p);
+    insert into radius_servers (address, identifier) values (p.address, p.identifier) on conflict do nothing;
     for server in
         select s.number, s.boot
         from radius_servers s

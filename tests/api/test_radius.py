@@ -146,6 +146,19 @@ class TestAccounting(RadiusTest):
         self.account(line, INTERIM, 90, 9, 600)
         self.assertEqual(self.total(line), (1290, 129, 2))
 
+    def test_accounting_on_sent_twice_at_once(self):
+        line = self.line()
+        self.account(line, START, 0, 0, 0)
+        attributes = body(Acct_Status_Type=ON, NAS_IP_Address="192.0.2.1",
+                          NAS_Identifier=self.server, Event_Timestamp=stamp(400))
+        answers = self.behind(
+            f"select from radius_servers where identifier = '{self.server}' for share",
+            "radius_account(",
+            *[lambda: self.node.post("/radius/v1/accounting", attributes)] * 2)
+        self.assertEqual([answer.status for answer in answers], [204, 204])
+        self.assertNotIn("40P01", self.daemon.log())  # a deadlock
+        self.assertEqual(self.sessions(line)[0]["stop_cause"], "reboot")
+
     def test_counters_of_64_bits(self):
         line = self.line()
         self.account(line, INTERIM, 2**64 - 1, 0, 300)
