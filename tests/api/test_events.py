@@ -277,8 +277,9 @@ class Concurrency(EventTest):
 
 class Settled(EventTest):
     def test_late_events_count_in_the_next_month_that_is_open(self):
-        late = (self.now.replace(day=1) - datetime.timedelta(days=1)).replace(day=10, hour=4)
-        period, this = late.strftime("%Y-%m"), self.now + datetime.timedelta(hours=8)
+        this = self.now + datetime.timedelta(hours=8)  # as clocks show it in the operator's zone
+        late = (this.replace(day=1) - datetime.timedelta(days=1)).replace(day=10, hour=4)
+        period = late.strftime("%Y-%m")
         self.receipt([self.event("in-time", "7", time=instant(late))])
         database = self.database()
         # As a final invoice would settle it, for this tenant alone.

@@ -11,6 +11,8 @@ from harness import ApiTest, unique
 RECORDED = os.path.join(os.path.dirname(__file__), "..", "data", "radius-recorded.json")
 PASSWORD = "kT9-wes-31q"
 START, STOP, INTERIM, ON = 1, 2, 3, 7
+HOUR = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)).replace(
+    minute=0, second=0)
 
 
 def body(**attributes):
@@ -21,9 +23,7 @@ def body(**attributes):
 
 def stamp(seconds):
     """The time so many seconds after the start of these tests' hour, as FreeRADIUS spells it."""
-    moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)
-    moment = moment.replace(minute=0, second=0) + datetime.timedelta(seconds=seconds)
-    return moment.strftime("%b %d %Y %H:%M:%S UTC")
+    return (HOUR + datetime.timedelta(seconds=seconds)).strftime("%b %d %Y %H:%M:%S UTC")
 
 
 class RadiusTest(ApiTest):
