@@ -65,11 +65,12 @@ void cloudevents_pointer(enum cloudevents_form form, size_t index, const char *a
                          char pointer[SCHEMA_POINTER_SIZE])
 {
     const char *slash = attribute[0] == '\0' ? "" : "/";
+    int length = form == CLOUDEVENTS_ONE
+                     ? snprintf(pointer, SCHEMA_POINTER_SIZE, "%s%s", slash, attribute)
+                     : snprintf(pointer, SCHEMA_POINTER_SIZE, "/%zu%s%s", index, slash, attribute);
 
-    if (form == CLOUDEVENTS_ONE)
-        snprintf(pointer, SCHEMA_POINTER_SIZE, "%s%s", slash, attribute);
-    else
-        snprintf(pointer, SCHEMA_POINTER_SIZE, "/%zu%s%s", index, slash, attribute);
+    if (length >= SCHEMA_POINTER_SIZE)
+        *strrchr(pointer, '/') = '\0';
 }
 
 static const struct expectation *expectation_find(const char *about)

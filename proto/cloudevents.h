@@ -65,7 +65,8 @@ void cloudevents_read(enum cloudevents_form form, struct slice text, enum langua
                       struct arena *arena, struct cloudevents *events,
                       struct schema_errors *errors);
 
-/* The pointer to an attribute of an event ("" for the whole), into `pointer`. */
+/* The pointer to an attribute of an event ("" for the whole; "data/name", escaped), into `pointer`;
+ * it ends before the name that does not fit. */
 void cloudevents_pointer(enum cloudevents_form form, size_t index, const char *attribute,
                          char pointer[SCHEMA_POINTER_SIZE]);
 

@@ -68,109 +68,7 @@ const struct focus_column focus_columns[FOCUS_COLUMN_COUNT] = {
     {"x_Unit", "STRING", FOCUS_GIVEN},
 };
 
-/* ---- Units: "GB", "API Calls", "Seat-Days", "GB/Hour", "1000 Requests", "GB/5 Minutes" ---- */
-
-static const char *const sizes[] = {
-    "b",  "Kb",  "Mb",  "Gb",  "Tb",  "Pb",  "Eb",  "B",   "KB",  "MB",  "GB",  "TB",  "PB",
-    "EB", "Kib", "Mib", "Gib", "Tib", "Pib", "Eib", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB",
-};
-
-static const char *const times[] = {"Year", "Month", "Day", "Hour", "Minute", "Second"};
-
-static bool is_upper(char character)
-{
-    return character >= 'A' && character <= 'Z';
-}
-
-static bool is_digit(char character)
-{
-    return character >= '0' && character <= '9';
-}
-
-static bool is_letter_or_digit(char character)
-{
-    return is_upper(character) || is_digit(character) || (character >= 'a' && character <= 'z');
-}
-
-/* A size, or words that begin with a capital each. */
-static bool counts(struct slice text)
-{
-    bool start = true;
-
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        if (slice_is(text, sizes[i]))
-            return true;
-    for (size_t i = 0; i < text.length; i++) {
-        if (start ? !is_upper(text.data[i])
-                  : !is_letter_or_digit(text.data[i]) && text.data[i] != ' ')
-            return false;
-        start = text.data[i] == ' ';
-    }
-    return !start;
-}
-
-static bool is_time(struct slice text, bool plural)
-{
-    if (plural && (text.length == 0 || text.data[text.length - 1] != 's'))
-        return false;
-    text.length -= plural;
-    for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
-        if (slice_is(text, times[i]))
-            return true;
-    return false;
-}
-
-/* Takes "12 " from the front; false when it does not stand there. */
-static bool take_factor(struct slice *text)
-{
-    size_t digits = 0;
-
-    while (digits < text->length && is_digit(text->data[digits]))
-        digits++;
-    if (digits == 0 || digits == text->length || text->data[digits] != ' ')
-        return false;
-    *text = (struct slice){text->data + digits + 1, text->length - digits - 1};
-    return true;
-}
-
-bool focus_unit_valid(const char *unit)
-{
-    struct slice rest = slice_of(unit), before;
-
-    if (slice_split(&rest, '/', &before)) {
-        bool several = take_factor(&rest);
-        return counts(before) && is_time(rest, several);
-    }
-    if (slice_split(&rest, '-', &before))
-        return counts(before) && is_time(rest, true);
-    take_factor(&rest);
-    return counts(rest);
-}
-
-void focus_unit(const char *unit, char text[FOCUS_UNIT_SIZE])
-{
-    size_t length = 0;
-    bool start = true;
-
-    if (unit != NULL && strlen(unit) < FOCUS_UNIT_SIZE && focus_unit_valid(unit)) {
-        snprintf(text, FOCUS_UNIT_SIZE, "%s", unit);
-        return;
-    }
-    for (const char *at = unit == NULL ? "" : unit; *at != '\0' && length < FOCUS_UNIT_SIZE - 2;
-         at++) {
-        if (!is_letter_or_digit(*at)) {
-            start = true;
-        } else if (!start || !is_digit(*at)) {
-            if (start && length > 0)
-                text[length++] = ' ';
-            text[length++] = start && !is_upper(*at) ? (char)(*at - 'a' + 'A') : *at;
-            start = false;
-        }
-    }
-    text[length] = '\0';
-    if (length == 0)
-        snprintf(text, FOCUS_UNIT_SIZE, "Units");
-}
+/* ---- Prices ---- */
 
 /* The unit of the billed quantity: "1000 Requests" where each counts for a thousand. */
 static void pricing_unit(const struct focus_line *line, char text[FOCUS_UNIT_SIZE])
@@ -179,18 +77,12 @@ static void pricing_unit(const struct focus_line *line, char text[FOCUS_UNIT_SIZ
     int written;
 
     focus_unit(line->unit, unit);
-    if (line->divide_by == NULL) {
-        memcpy(text, unit, FOCUS_UNIT_SIZE);
-        return;
-    }
-    written =
-        snprintf(text, FOCUS_UNIT_SIZE, "%.*s %s", FOCUS_FACTOR_DIGITS, line->divide_by, unit);
-    if (written >= FOCUS_UNIT_SIZE || strlen(line->divide_by) > FOCUS_FACTOR_DIGITS ||
-        !focus_unit_valid(text))
+    written = line->divide_by == NULL
+                  ? snprintf(text, FOCUS_UNIT_SIZE, "%s", unit)
+                  : snprintf(text, FOCUS_UNIT_SIZE, "%s %s", line->divide_by, unit);
+    if (written >= FOCUS_UNIT_SIZE || !focus_unit_valid(text))
         snprintf(text, FOCUS_UNIT_SIZE, "Units");
 }
-
-/* ---- Prices ---- */
 
 static void read(struct number *number, const char *text)
 {
@@ -235,91 +127,65 @@ void focus_price(const struct focus_line *line, struct focus_pricing *pricing)
 
 /* ---- Rows ---- */
 
-static void write_value(struct csv_writer *writer, const char *value)
+/* `computed` by origin. */
+static void write_row(struct csv_writer *writer, const struct focus_line *line,
+                      const char *const computed[FOCUS_ORIGIN_COUNT], bool of_charge)
 {
-    csv_write_value(writer, slice_of(value == NULL || value[0] == '\0' ? "NULL" : value));
+    for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++) {
+        const struct focus_column *column = &focus_columns[i];
+        bool given =
+            column->origin == FOCUS_GIVEN || (column->origin == FOCUS_OF_CHARGE && of_charge);
+        const char *value = given ? line->given[i] : computed[column->origin];
+        struct slice text = slice_of(value == NULL || value[0] == '\0' ? "NULL" : value);
+
+        if (strcmp(column->type, "STRING") == 0)
+            csv_write_text(writer, text);
+        else
+            csv_write_value(writer, text);
+    }
+    csv_end_row(writer);
 }
 
 void focus_write_header(struct csv_writer *writer)
 {
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        write_value(writer, focus_columns[i].name);
+        csv_write_value(writer, slice_of(focus_columns[i].name));
     csv_end_row(writer);
-}
-
-static const char *charge_value(const struct focus_line *line, const struct focus_pricing *pricing,
-                                const char *consumed_unit, size_t column)
-{
-    switch (focus_columns[column].origin) {
-    case FOCUS_GIVEN:
-    case FOCUS_OF_CHARGE:
-        return line->given[column];
-    case FOCUS_CATEGORY:
-        return "Usage";
-    case FOCUS_DESCRIPTION:
-        return line->description;
-    case FOCUS_DESCRIPTION_ZH:
-        return line->description_zh;
-    case FOCUS_BILLED:
-        return line->net;
-    case FOCUS_PRICED:
-        return pricing->cost;
-    case FOCUS_UNIT_PRICE:
-        return pricing->unit_price;
-    case FOCUS_PRICING_QUANTITY:
-        return pricing->quantity;
-    case FOCUS_PRICING_UNIT:
-        return pricing->unit;
-    case FOCUS_CONSUMED_UNIT:
-        return consumed_unit;
-    case FOCUS_PRICING_CATEGORY:
-        return "Standard";
-    }
-    return NULL;
 }
 
 void focus_write_charge(struct csv_writer *writer, const struct focus_line *line)
 {
     struct focus_pricing pricing;
     char consumed_unit[FOCUS_UNIT_SIZE];
+    const char *const computed[FOCUS_ORIGIN_COUNT] = {
+        [FOCUS_CATEGORY] = "Usage",
+        [FOCUS_DESCRIPTION] = line->description,
+        [FOCUS_DESCRIPTION_ZH] = line->description_zh,
+        [FOCUS_BILLED] = line->net,
+        [FOCUS_PRICED] = pricing.cost,
+        [FOCUS_UNIT_PRICE] = pricing.unit_price,
+        [FOCUS_PRICING_QUANTITY] = pricing.quantity,
+        [FOCUS_PRICING_UNIT] = pricing.unit,
+        [FOCUS_CONSUMED_UNIT] = consumed_unit,
+        [FOCUS_PRICING_CATEGORY] = "Standard",
+    };
 
     focus_price(line, &pricing);
     focus_unit(line->unit, consumed_unit);
-    for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        write_value(writer, charge_value(line, &pricing, consumed_unit, i));
-    csv_end_row(writer);
-}
-
-static const char *tax_value(const struct focus_line *line, size_t column)
-{
-    switch (focus_columns[column].origin) {
-    case FOCUS_GIVEN:
-        return line->given[column];
-    case FOCUS_CATEGORY:
-        return "Tax";
-    case FOCUS_DESCRIPTION:
-        return line->tax_description;
-    case FOCUS_DESCRIPTION_ZH:
-        return line->tax_description_zh;
-    case FOCUS_BILLED:
-    case FOCUS_PRICED:
-        return line->tax;
-    case FOCUS_OF_CHARGE:
-    case FOCUS_UNIT_PRICE:
-    case FOCUS_PRICING_QUANTITY:
-    case FOCUS_PRICING_UNIT:
-    case FOCUS_CONSUMED_UNIT:
-    case FOCUS_PRICING_CATEGORY:
-        return NULL;
-    }
-    return NULL;
+    write_row(writer, line, computed, true);
 }
 
 void focus_write_tax(struct csv_writer *writer, const struct focus_line *line)
 {
-    for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        write_value(writer, tax_value(line, i));
-    csv_end_row(writer);
+    const char *const computed[FOCUS_ORIGIN_COUNT] = {
+        [FOCUS_CATEGORY] = "Tax",
+        [FOCUS_DESCRIPTION] = line->tax_description,
+        [FOCUS_DESCRIPTION_ZH] = line->tax_description_zh,
+        [FOCUS_BILLED] = line->tax,
+        [FOCUS_PRICED] = line->tax,
+    };
+
+    write_row(writer, line, computed, false);
 }
 
 /* ---- Metadata ---- */

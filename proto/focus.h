@@ -7,7 +7,8 @@
  *   ChargeFrequency is Recurring) and the tax on it.
  * - ContractedCost = ContractedUnitPrice x PricingQuantity and ListCost = ListUnitPrice x
  *   PricingQuantity hold exactly; BilledCost and EffectiveCost are what was billed, in cents.
- * - What is not there is written NULL; an empty text is never written.
+ * - What is not there is written NULL; an empty text is never written. A text that a spreadsheet
+ *   would take for a formula gets a guard (proto/csv.h).
  */
 #ifndef PROTO_FOCUS_H
 #define PROTO_FOCUS_H
@@ -21,7 +22,6 @@
 enum {
     FOCUS_COLUMN_COUNT = 57,
     FOCUS_UNIT_SIZE = 96,
-    FOCUS_FACTOR_DIGITS = 18, /* of a divide_by that a unit shows: "1000000000 Bytes" */
 };
 
 enum focus_origin {
@@ -37,6 +37,7 @@ enum focus_origin {
     FOCUS_PRICING_UNIT,
     FOCUS_CONSUMED_UNIT,
     FOCUS_PRICING_CATEGORY,
+    FOCUS_ORIGIN_COUNT,
 };
 
 struct focus_column {

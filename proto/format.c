@@ -4,6 +4,7 @@
 
 #include "common/instant.h"
 #include "proto/contract.h"
+#include "proto/json.h"
 
 enum {
     INTEGER_DIGITS = 18,
@@ -12,16 +13,12 @@ enum {
     CODE_LENGTH = 64,
     LINE_LENGTH = 64, /* of a login, before the @ */
     TIME_ZONE_LENGTH = 64,
-    EVENT_TYPE_LENGTH = 128,
     EXTERNAL_ID_LENGTH = 128, /* characters */
     TAG_LENGTH = 64,
     EMAIL_LENGTH = 254, /* RFC 5321, 4.5.3.1 */
     EMAIL_LOCAL_LENGTH = 64,
     LABEL_LENGTH = 63, /* of a domain name */
     URI_LENGTH = 2048,
-    FILE_NAME_LENGTH = 255, /* bytes */
-    IPV4_BITS = 32,
-    IPV6_BITS = 128,
 };
 
 #define DIGITS "0123456789"
@@ -121,9 +118,19 @@ bool format_period(struct slice text)
     return period_parse(text, &ignored);
 }
 
+/* "UTC", or an area and a place. Of what else PostgreSQL would read, an offset by POSIX ("UTC+8")
+ * lies on the other side of the world, and an abbreviation ("CST") is America's. */
 bool format_time_zone(struct slice text)
 {
-    return begins_and_consists_of(text, LOWER UPPER, ALPHANUMERIC "/_+-", TIME_ZONE_LENGTH);
+    struct slice area, place = text;
+
+    if (slice_is(text, "UTC"))
+        return true;
+    return text.length <= TIME_ZONE_LENGTH && slice_split(&place, '/', &area) &&
+           consists_of(area, LOWER UPPER, TIME_ZONE_LENGTH) &&
+           begins_and_consists_of(place, LOWER UPPER,
+                                  slice_is(area, "Etc") ? ALPHANUMERIC "+-" : LOWER UPPER "/_-",
+                                  TIME_ZONE_LENGTH);
 }
 
 static bool is_label(struct slice text)
@@ -168,24 +175,10 @@ bool format_code(struct slice text)
     return begins_and_consists_of(text, LOWER DIGITS, LOWER DIGITS "_-", CODE_LENGTH);
 }
 
-bool format_event_type(struct slice text)
-{
-    struct slice part;
-
-    if (text.length > EVENT_TYPE_LENGTH)
-        return false;
-    while (slice_split(&text, '.', &part))
-        if (!format_code(part))
-            return false;
-    return format_code(text);
-}
-
 bool format_external_id(struct slice text)
 {
-    size_t characters = 0;
+    size_t characters = json_characters(text);
 
-    for (size_t i = 0; i < text.length; i++)
-        characters += ((unsigned char)text.data[i] & 0xc0) != 0x80;
     return characters >= 1 && characters <= EXTERNAL_ID_LENGTH && is_printable(text);
 }
 
@@ -208,57 +201,17 @@ bool format_serial(struct slice text)
     return begins_and_consists_of(text, ALPHANUMERIC, ALPHANUMERIC "._/:+-", TAG_LENGTH);
 }
 
-static bool read_address(int family, struct slice text, unsigned char *bytes)
+bool format_ipv4(struct slice text)
 {
-    char terminated[INET6_ADDRSTRLEN];
+    char terminated[INET_ADDRSTRLEN];
+    struct in_addr address;
 
     if (text.length == 0 || text.length >= sizeof terminated ||
         memchr(text.data, '\0', text.length) != NULL)
         return false;
     memcpy(terminated, text.data, text.length);
     terminated[text.length] = '\0';
-    return inet_pton(family, terminated, bytes) == 1;
-}
-
-bool format_ipv4(struct slice text)
-{
-    unsigned char bytes[sizeof(struct in_addr)];
-
-    return read_address(AF_INET, text, bytes);
-}
-
-bool format_ipv6(struct slice text)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-
-    return read_address(AF_INET6, text, bytes);
-}
-
-/* True when every bit from number `from` on is 0. */
-static bool bits_clear(const unsigned char *bytes, uint64_t from, uint64_t bits)
-{
-    for (uint64_t bit = from; bit < bits; bit++)
-        if (bytes[bit / 8] & 0x80 >> bit % 8)
-            return false;
-    return true;
-}
-
-/* With no bit set beyond the prefix, as PostgreSQL's cidr has it. */
-bool format_cidr(struct slice text)
-{
-    unsigned char bytes[sizeof(struct in6_addr)];
-    struct slice address;
-    uint64_t prefix, bits;
-
-    if (!slice_split(&text, '/', &address) || (text.length > 1 && text.data[0] == '0'))
-        return false;
-    if (read_address(AF_INET, address, bytes))
-        bits = IPV4_BITS;
-    else if (read_address(AF_INET6, address, bytes))
-        bits = IPV6_BITS;
-    else
-        return false;
-    return slice_to_number(text, bits, &prefix) && bits_clear(bytes, prefix, bits);
+    return inet_pton(AF_INET, terminated, &address) == 1;
 }
 
 /* RFC 3986's characters, and escapes that are whole. */
@@ -288,16 +241,5 @@ bool format_scope(struct slice text)
 
 bool format_text_line(struct slice text)
 {
-    return is_printable(text);
-}
-
-/* Of no other folder, not hidden, and fit to stand in a quoted header parameter. */
-bool format_file_name(struct slice text)
-{
-    if (text.length < 1 || text.length > FILE_NAME_LENGTH || text.data[0] == '.')
-        return false;
-    for (size_t i = 0; i < text.length; i++)
-        if (within(text.data[i], "/\\\""))
-            return false;
     return is_printable(text);
 }

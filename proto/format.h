@@ -20,18 +20,14 @@ bool format_period(struct slice text);
 bool format_time_zone(struct slice text);
 bool format_email(struct slice text);
 bool format_code(struct slice text);
-bool format_event_type(struct slice text);
 bool format_external_id(struct slice text);
 bool format_login(struct slice text);
 bool format_asset_tag(struct slice text);
 bool format_serial(struct slice text);
 bool format_ipv4(struct slice text);
-bool format_ipv6(struct slice text);
-bool format_cidr(struct slice text);
 bool format_uri_reference(struct slice text);
 bool format_language(struct slice text);
 bool format_scope(struct slice text);
 bool format_text_line(struct slice text);
-bool format_file_name(struct slice text);
 
 #endif

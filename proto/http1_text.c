@@ -1,5 +1,7 @@
 #include "proto/http1_internal.h"
 
+#include "proto/json.h"
+
 static const struct {
     int status;
     const char *reason;
@@ -59,57 +61,6 @@ void http1_write_status(struct buffer *output, int status)
     buffer_append_format(output, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
 }
 
-/* The length of the UTF-8 sequence that `lead` begins, and the least value it may spell; 0 for a
- * byte that begins none. */
-static size_t sequence_of(unsigned char lead, uint32_t *value, uint32_t *least)
-{
-    if (lead < 0x80) {
-        *value = lead;
-        *least = 1; /* a NUL is refused */
-        return 1;
-    }
-    if (lead >= 0xc2 && lead <= 0xdf) {
-        *value = lead & 0x1fU;
-        *least = 0x80;
-        return 2;
-    }
-    if (lead >= 0xe0 && lead <= 0xef) {
-        *value = lead & 0x0fU;
-        *least = 0x800;
-        return 3;
-    }
-    if (lead >= 0xf0 && lead <= 0xf4) {
-        *value = lead & 0x07U;
-        *least = 0x10000;
-        return 4;
-    }
-    return 0;
-}
-
-static bool is_text(struct slice bytes)
-{
-    while (bytes.length > 0) {
-        uint32_t value;
-        uint32_t least;
-        size_t length = sequence_of((unsigned char)bytes.data[0], &value, &least);
-
-        if (length == 0 || length > bytes.length)
-            return false;
-        for (size_t i = 1; i < length; i++) {
-            unsigned char byte = (unsigned char)bytes.data[i];
-
-            if ((byte & 0xc0U) != 0x80)
-                return false;
-            value = (value << 6) | (byte & 0x3fU);
-        }
-        if (value < least || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-            return false;
-        bytes.data += length;
-        bytes.length -= length;
-    }
-    return true;
-}
-
 /* Takes one byte, spelled as itself or escaped. */
 static bool take_decoded(struct slice *text, bool query, char *byte)
 {
@@ -145,5 +96,5 @@ bool http1_decode_percent(struct slice text, bool query, struct buffer *result)
     if (buffer_overflowed(result))
         return false;
     return result->length == start ||
-           is_text((struct slice){result->data + start, result->length - start});
+           json_is_text((struct slice){result->data + start, result->length - start});
 }

@@ -187,11 +187,22 @@ const char *json_member_text(const json_t *object, const char *name)
     return json_string_value(json_object_get(object, name));
 }
 
-int64_t json_member_integer(const json_t *object, const char *name, int64_t fallback)
+bool json_is_text(struct slice bytes)
 {
-    const json_t *member = json_object_get(object, name);
+    json_t *text = json_stringn(bytes.data, bytes.length); /* NULL for what is not UTF-8 */
+    bool good = text != NULL && bytes.length > 0 && memchr(bytes.data, '\0', bytes.length) == NULL;
 
-    return json_is_integer(member) ? json_integer_value(member) : fallback;
+    json_decref(text);
+    return good;
+}
+
+size_t json_characters(struct slice text)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < text.length; i++)
+        count += ((unsigned char)text.data[i] & 0xc0U) != 0x80;
+    return count;
 }
 
 static void write_escaped(struct buffer *buffer, unsigned char character)

@@ -33,9 +33,14 @@ json_t *json_read(struct slice text, struct json_error *error);
  * give equal bytes. In the arena. */
 struct slice json_canonical(struct arena *arena, const json_t *document);
 
-/* Members of objects, NULL (or the fallback) where absent or of another type. Borrowed. */
+/* A text member of an object, NULL where absent or of another type. Borrowed. */
 const char *json_member_text(const json_t *object, const char *name);
-int64_t json_member_integer(const json_t *object, const char *name, int64_t fallback);
+
+/* UTF-8 without NUL, and not empty: what a text of JSON can hold here. */
+bool json_is_text(struct slice bytes);
+
+/* How many characters (code points) well-formed UTF-8 has. */
+size_t json_characters(struct slice text);
 
 /* Appends a JSON string with its quotes. */
 struct buffer;

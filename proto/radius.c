@@ -1,9 +1,10 @@
 #include "proto/radius.h"
 
 #include <arpa/inet.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <time.h>
+
+#include "proto/json.h"
 
 enum { GIGAWORD_BITS = 32, DATE_SIZE = 32, YEAR_LAST = 9999, YEAR_FIRST = 1970, YEAR_BASE = 1900 };
 
@@ -72,12 +73,9 @@ static size_t wide_character(struct slice text)
     unsigned char first = (unsigned char)text.data[0];
     size_t length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
 
-    if (first < 0xc2 || length > text.length ||
-        (first == 0xc2 && (unsigned char)text.data[1] < 0xa0))
+    if (length > text.length || (first == 0xc2 && (unsigned char)text.data[1] < 0xa0))
         return 0;
-    json_t *checked = json_stringn(text.data, length);
-    json_decref(checked);
-    return checked == NULL ? 0 : length;
+    return json_is_text((struct slice){text.data, length}) ? length : 0;
 }
 
 static void spell(struct slice bytes, char text[RADIUS_TEXT_SIZE])

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "proto/json.h"
 #include "proto/schema_internal.h"
 
 /* Where the validation stands: from the root by names and numbers, spelled only when needed. */
@@ -82,16 +83,6 @@ static const struct schema_property *find_property(const struct schema *schema, 
     return NULL;
 }
 
-/* Code points of UTF-8. */
-static size_t characters(const char *text, size_t length)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < length; i++)
-        count += ((unsigned char)text[i] & 0xc0) != 0x80;
-    return count;
-}
-
 static void validate_member(const struct validation *validation, const struct schema *schema,
                             const char *name, const json_t *value, const struct place *parent)
 {
@@ -107,7 +98,7 @@ static void validate_member(const struct validation *validation, const struct sc
         return;
     }
     if (schema->maximum_name_length > 0 &&
-        characters(name, strlen(name)) > schema->maximum_name_length)
+        json_characters(slice_of(name)) > schema->maximum_name_length)
         violated(validation, NAME_TOO_LONG, schema, &place);
     if (schema->additional != NULL)
         validate(validation, schema->additional, value, &place);
@@ -186,7 +177,7 @@ static void validate_string(const struct validation *validation, const struct sc
                             const json_t *string, const struct place *place)
 {
     struct slice text = {json_string_value(string), json_string_length(string)};
-    size_t length = characters(text.data, text.length);
+    size_t length = json_characters(text);
 
     if (schema->values != NULL && !is_one_of(schema->values, text.data))
         violated(validation, NOT_ONE_OF, schema, place);
@@ -262,12 +253,4 @@ bool schema_validate(const struct schema *schema, const json_t *document, enum l
     errors->total = 0;
     validate(&validation, schema, document, &root);
     return errors->total == 0;
-}
-
-const struct schema_format *schema_format_find(const char *name)
-{
-    for (size_t i = 0; i < schema_format_count; i++)
-        if (strcmp(schema_formats[i].name, name) == 0)
-            return &schema_formats[i];
-    return NULL;
 }

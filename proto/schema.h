@@ -96,7 +96,4 @@ bool schema_validate_text(const struct schema *schema, struct slice text, enum l
 extern const struct schema_format schema_formats[];
 extern const size_t schema_format_count;
 
-/* By name; NULL for an unknown one. */
-const struct schema_format *schema_format_find(const char *name);
-
 #endif

@@ -34,7 +34,7 @@ left join radius_sessions s on s.tenant_id = r.tenant_id and s.resource_id = r.i
 select q.number as cursor, json_build_object(
     'number', q.number::text, 'reason', q.reason, 'login', q.packet ->> 'login',
     'server', coalesce(nullif(q.packet ->> 'identifier', ''), q.packet ->> 'address'),
-    'session_id', q.packet ->> 'session_id', 'status', (q.packet ->> 'status')::integer,
+    'session_id', q.packet ->> 'session_id', 'status', (q.packet ->> 'status')::bigint,
     'input_bytes', q.packet ->> 'input_bytes', 'output_bytes', q.packet ->> 'output_bytes',
     'received_at', instant_text(q.received_at)) as document
 from radius_quarantine q

@@ -1,6 +1,6 @@
 /*
  * The copy in a directory. What is copied never changes any more, so two that copy at a time write
- * the same bytes, and a torn attempt is written over.
+ * the same bytes, and a torn attempt is written over; of a longer one nothing is left.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,7 +47,7 @@ static int open_file(const struct copy *copy, const char *name)
 /* Closes it whatever went before. */
 static bool finish_file(int file, bool good)
 {
-    good = good && fsync(file) == 0;
+    good = good && ftruncate(file, lseek(file, 0, SEEK_CUR)) == 0 && fsync(file) == 0;
     return (close(file) == 0) && good;
 }
 

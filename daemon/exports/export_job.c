@@ -200,7 +200,8 @@ static bool write_manifest(struct export_set *set, char **manifest)
     json_t *files;
 
     session_begin(session);
-    set->format->end(set);
+    if (set->format->end != NULL)
+        set->format->end(set);
     for (size_t i = 0; i < EXPORT_FILES_LIMIT; i++)
         if (!export_flush(set, &set->files[i], true))
             return false;

@@ -134,11 +134,6 @@ static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
     return good;
 }
 
-static void end(struct export_set *set)
-{
-    (void)set;
-}
-
 const struct export_format export_journal_format = {
     .name = "journal",
     .files = {{"journal.hledger", "text/plain; charset=utf-8"},
@@ -148,5 +143,4 @@ const struct export_format export_journal_format = {
     .of_ledger = true,
     .begin = begin,
     .take = take,
-    .end = end,
 };

@@ -122,16 +122,10 @@ static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
     return good;
 }
 
-static void end(struct export_set *set)
-{
-    (void)set;
-}
-
 const struct export_format export_lines_format = {
     .name = "lines",
     .files = {{"lines.csv", "text/csv; charset=utf-8"}, {"lines.jsonl", "application/x-ndjson"}},
     .cursors = {{&statement_declare_line_rows, EXPORT_FETCH("export_rows")}},
     .begin = begin,
     .take = take,
-    .end = end,
 };

@@ -66,7 +66,7 @@ struct export_format {
     /* Some rows of a cursor, into the files' `pending`, with export_flush now and then. False when
      * the session failed or the set cannot be made, and says so in `problem`. */
     bool (*take)(struct export_set *set, size_t cursor, const PGresult *rows);
-    void (*end)(struct export_set *set);
+    void (*end)(struct export_set *set); /* may be NULL */
 };
 
 /* Rows of a batch, a number in SQL, too. */

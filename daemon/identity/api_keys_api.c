@@ -55,12 +55,12 @@ static enum step answer_with_secret(struct request *request, const PGresult *row
 /* Without scopes a key may all that its role may, so only who is not bound by scopes makes one. */
 static bool scopes_held(const struct actor *actor, const json_t *scopes)
 {
-    size_t i;
-    json_t *scope;
+    size_t count = json_array_size(scopes);
 
-    json_array_foreach(scopes, i,
-                       scope) if (!actor_may(actor, json_string_value(scope))) return false;
-    return json_array_size(scopes) > 0 || actor->scopes[0] == '\0';
+    for (size_t i = 0; i < count; i++)
+        if (!actor_may(actor, json_string_value(json_array_get(scopes, i))))
+            return false;
+    return count > 0 || actor->scopes[0] == '\0';
 }
 
 enum step operation_list_api_keys(struct request *request)

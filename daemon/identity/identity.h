@@ -20,6 +20,11 @@ struct slice identity_body_text(const struct request *request, const char *name)
  * identity_refuse_overloaded. */
 bool identity_bind_hash(struct request *request);
 
+/* Verifies the body's text of that name against the hash that look_up_password gave, and binds that
+ * to :verified_hash. Where there is no account it takes as long: there is always a hash. */
+enum step identity_verify_password(struct request *request, const PGresult *rows, const char *name,
+                                   enum step (*then)(struct request *request));
+
 /* 503 with Retry-After: the hasher could not answer in time. */
 enum step identity_refuse_overloaded(struct request *request);
 

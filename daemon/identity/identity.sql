@@ -47,18 +47,26 @@ from users u
 {{user_access u}}
 where u.id = :user_id and {{user_visible u}}
 
+-- Nothing is returned from the insert: the new user is not yet visible to a tenant within the
+-- statement.
+-- fragment: make_user(wanted)
+insert into users (id, email, name, language, password_hash)
+select :new_usr, lower(:email), :name, :language, :password_hash
+from wanted
+where outcome = 'ok'
+
+-- fragment: made_user()
+(select :new_usr::text as id, lower(:email::text) as email, :name::text as name,
+        :language::text as language, 'active' as state, now() as created_at, now() as updated_at)
+
 -- statement: create_member_user
--- A user who is a member of a tenant from the beginning. Nothing is returned from the inserts: the
--- new user is not yet visible to a tenant within this statement.
+-- A user who is a member of a tenant from the beginning.
 with wanted as (
     select case when not :role = any (string_to_array(:grantable, ',')) then 'role_not_allowed'
                 when not exists (select from tenants t where t.id = :tenant) then 'reference_unknown'
                 else 'ok' end as outcome
 ), made as (
-    insert into users (id, email, name, language, password_hash)
-    select :new_usr, lower(:email), :name, :language, :password_hash
-    from wanted
-    where outcome = 'ok'
+    {{make_user wanted}}
 ), joined as (
     insert into members (tenant_id, user_id, role)
     select :tenant, :new_usr, :role
@@ -68,9 +76,7 @@ with wanted as (
 select w.outcome, {{user_document u, o, a}} as document, 1 as version,
        '/v1/users/' || u.id as location
 from wanted w,
-     (select :new_usr::text as id, lower(:email::text) as email, :name::text as name,
-             :language::text as language, 'active' as state, now() as created_at,
-             now() as updated_at) u,
+     {{made_user}} u,
      (select null::text as role, null::text as park_id) o,
      (select json_build_array(json_build_object('tenant', :tenant::text, 'role', :role::text))
                  as memberships) a
@@ -85,10 +91,7 @@ with wanted as (
                     then 'role_mismatch'
                 else 'ok' end as outcome
 ), made as (
-    insert into users (id, email, name, language, password_hash)
-    select :new_usr, lower(:email), :name, :language, :password_hash
-    from wanted
-    where outcome = 'ok'
+    {{make_user wanted}}
 ), appointed as (
     insert into operators (user_id, role, park_id)
     select :new_usr, :operator_role, :park_id
@@ -98,9 +101,7 @@ with wanted as (
 select w.outcome, {{user_document u, o, a}} as document, 1 as version,
        '/v1/users/' || u.id as location
 from wanted w,
-     (select :new_usr::text as id, lower(:email::text) as email, :name::text as name,
-             :language::text as language, 'active' as state, now() as created_at,
-             now() as updated_at) u,
+     {{made_user}} u,
      (select :operator_role::text as role, :park_id::text as park_id) o,
      (select json_build_array() as memberships) a
 
@@ -243,7 +244,16 @@ select f.outcome, {{member_document m, f}} as document, m.version,
 from found f
 left join made m on m.user_id = f.id
 
--- A tenant keeps an owner: its owners are locked, so that two of them cannot remove each other.
+-- Who is meant and the tenant's owners, locked in one order: so that two owners cannot remove each
+-- other.
+-- fragment: locked_members()
+select m.tenant_id, m.user_id, m.role, m.version
+from members m
+where {{own m}} and m.tenant_id = :tenant_id and (m.user_id = :user_id or m.role = 'owner')
+order by m.user_id
+for update
+
+-- A tenant keeps an owner.
 -- fragment: member_target(new_role)
 select m.tenant_id, m.user_id,
        case when :if_match::bigint <> m.version then 'stale'
@@ -251,23 +261,14 @@ select m.tenant_id, m.user_id,
             when not coalesce(new_role = any (string_to_array(:grantable, ',')), true)
                 then 'role_not_allowed'
             when m.role = 'owner' and new_role is distinct from 'owner'
-                 and (select count(*) from owners) < 2 then 'last_owner'
+                 and (select count(*) from locked l where l.role = 'owner') < 2 then 'last_owner'
             else 'ok' end as outcome
-from (select m.tenant_id, m.user_id, m.role, m.version
-      from members m
-      where {{own m}} and m.tenant_id = :tenant_id and m.user_id = :user_id
-      for update) m
-
--- fragment: member_owners()
-select m.user_id
-from members m
-where {{own m}} and m.tenant_id = :tenant_id and m.role = 'owner'
-order by m.user_id
-for update
+from locked m
+where m.user_id = :user_id
 
 -- statement: update_member
-with owners as (
-    {{member_owners}}
+with locked as (
+    {{locked_members}}
 ), target as (
     {{member_target :role::text}}
 ), changed as (
@@ -283,8 +284,8 @@ join users u on u.id = t.user_id
 left join changed m on m.user_id = t.user_id
 
 -- statement: remove_member
-with owners as (
-    {{member_owners}}
+with locked as (
+    {{locked_members}}
 ), target as (
     {{member_target null::text}}
 ), removed as (

@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "daemon/http/hasher_client.h"
+#include "proto/json.h"
 
 /* The most common ones that are long enough to pass otherwise. */
 static const char *const common_passwords[] = {
@@ -17,16 +18,6 @@ static const char *const common_passwords[] = {
     "qwertyuiop",  "qwertyuiop123", "welcome123",   "woaini1314520",    "woaini520520",
 };
 
-/* Bytes that begin a character. */
-static size_t characters(struct slice text)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < text.length; i++)
-        count += ((unsigned char)text.data[i] & 0xC0U) != 0x80U;
-    return count;
-}
-
 static bool is_common(struct slice password)
 {
     for (size_t i = 0; i < sizeof common_passwords / sizeof common_passwords[0]; i++)
@@ -37,7 +28,7 @@ static bool is_common(struct slice password)
 
 bool password_acceptable(struct slice password, const char *email)
 {
-    return characters(password) >= PASSWORD_MINIMUM_CHARACTERS &&
+    return json_characters(password) >= PASSWORD_MINIMUM_CHARACTERS &&
            password.length <= PASSWORD_LIMIT && !slice_is_caseless(password, email) &&
            !is_common(password);
 }

@@ -35,6 +35,22 @@ enum step identity_refuse_throttled(struct request *request, const PGresult *row
     return request_refuse(request, "sign_in_throttled", NULL);
 }
 
+/* Of random bytes that nobody knows. */
+static const char nobodys_hash[] = "$argon2id$v=19$m=19456,t=2,p=1$iTYP/2Q1ohVgu11FKTrLNA"
+                                   "$SarlIhGEGZ2Qos7Ftsc3Sof3WNHcPlbfJSU5psIUTxc";
+
+enum step identity_verify_password(struct request *request, const PGresult *rows, const char *name,
+                                   enum step (*then)(struct request *request))
+{
+    const char *hash =
+        result_is_null(rows, 0, "password_hash")
+            ? nobodys_hash
+            : arena_text(request_arena(request), result_text(rows, 0, "password_hash"));
+
+    request_bind(request, "verified_hash", hash);
+    return request_verify_password(request, identity_body_text(request, name), hash, then);
+}
+
 /* ---- The caller's own ---- */
 
 static enum step store_own(struct request *request)
@@ -65,9 +81,7 @@ static enum step verify_own(struct request *request, const PGresult *rows)
         return request_refuse(request, "password_wrong", NULL);
     if (!password_acceptable(identity_body_text(request, "new"), result_text(rows, 0, "email")))
         return request_refuse(request, "password_refused", NULL);
-    return request_verify_password(
-        request, identity_body_text(request, "current"),
-        arena_text(request_arena(request), result_text(rows, 0, "password_hash")), hash_own);
+    return identity_verify_password(request, rows, "current", hash_own);
 }
 
 enum step operation_change_my_password(struct request *request)

@@ -7,8 +7,8 @@ from look_up_password(:login) p
 
 -- statement: open_session
 select s.document
-from open_session(:opener, :tenant, :new_ses, decode(:session_digest, 'hex'), :seconds::bigint,
-                  :request_id, :address) s
+from open_session(:opener, :verified_hash, :tenant, :new_ses, decode(:session_digest, 'hex'),
+                  :seconds::bigint, :request_id, :address) s
 
 -- statement: close_session
 select 'ok' as outcome
@@ -16,9 +16,9 @@ from close_session(:actor_session, :actor, :request_id, :address) as closed
 where closed
 
 -- statement: change_password
-select 'ok' as outcome
-from change_password(:actor, :actor_session, :password_hash, :request_id, :address) as changed
-where changed
+select case when changed then 'ok' else 'password_wrong' end as outcome
+from change_password(:actor, :actor_session, :verified_hash, :password_hash, :request_id,
+                     :address) as changed
 
 -- statement: get_me
 select json_build_object(

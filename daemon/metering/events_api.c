@@ -16,9 +16,8 @@
 #include "statements.h"
 
 enum {
-    EVENTS_TEXT_LIMIT = 64 * 1024 * 1024, /* bytes of the statement's parameter, and of a receipt */
-    ATTRIBUTE_SIZE = 256,                 /* of "data/" and a meter's property, escaped */
-};
+    EVENTS_TEXT_LIMIT = 64 * 1024 * 1024
+}; /* bytes of the statement's parameter, and of a receipt */
 
 enum verdict_state { ACCEPTED, PRESENT, DUPLICATE, CONFLICT, REJECTED };
 
@@ -282,7 +281,6 @@ static enum step take_stored(struct request *request, const PGresult *rows)
 
     for (int row = 0; row < PQntuples(rows); row++) {
         size_t place = place_of(ingest, rows, row);
-        char attribute[ATTRIBUTE_SIZE];
         if (PQgetisnull(rows, row, reason)) {
             ingest->verdicts[place].state = PRESENT;
             ingest->present++;
@@ -290,8 +288,9 @@ static enum step take_stored(struct request *request, const PGresult *rows)
             const char *code = PQgetvalue(rows, row, reason);
             reject(request, place, code, attribute_of(code));
         } else {
-            snprintf(attribute, sizeof attribute, "data/%s", PQgetvalue(rows, row, property));
-            reject(request, place, PQgetvalue(rows, row, reason), attribute);
+            reject(
+                request, place, PQgetvalue(rows, row, reason),
+                arena_format(request_arena(request), "data/%s", PQgetvalue(rows, row, property)));
         }
     }
     return conclude(request);

@@ -11,7 +11,7 @@
  *   (lock_usage_periods), and sees what a close committed while it waited.
  * - Days of seats, lines and terminals are no rows: they come from the history of resources.
  *
- * Other domains read usage through the SQL function usage_of_period.
+ * Other domains read usage through the view usage_all.
  */
 #ifndef DAEMON_METERING_METERING_H
 #define DAEMON_METERING_METERING_H

@@ -26,7 +26,7 @@ with target as (
     for update
 ), changed as (
     update software_seats s
-    set released_at = coalesce(s.released_at, clock_timestamp()), version = s.version + 1
+    set released_at = coalesce(s.released_at, clock_timestamp()), version = s.version + (s.released_at is null)::integer
     from target
     where s.tenant_id = target.tenant_id and s.id = target.id
       and (:if_match::bigint is null or target.version = :if_match::bigint)

@@ -19,9 +19,9 @@ b.asset_tag, b.serial, b.model, coalesce(b.condition, 'new'), coalesce(b.locatio
 (b.purchase_price ->> 'amount')::numeric, b.purchase_price ->> 'currency', b.purchased_on,
 b.external_id, coalesce(b.metadata, '{}')
 
--- fragment: terminal_received(made, terminal)
+-- fragment: receive_terminals(made)
 insert into terminal_movements (terminal_id, number, action, to_state, condition, actor)
-select terminal.id, 1, 'receive', terminal.state, terminal.condition, :actor from made terminal
+select m.id, 1, 'receive', m.state, m.condition, :actor from made m
 
 -- statement: create_terminal keyed
 with made as (
@@ -33,7 +33,7 @@ with made as (
         purchase_price json, purchased_on date, external_id text, metadata jsonb)
     returning id, state, condition, version, terminal_document(terminals) as document
 ), received as (
-    {{terminal_received made, m}}
+    {{receive_terminals made}}
 )
 select m.document, m.version, '/v1/terminals/' || m.id as location from made m
 
@@ -114,7 +114,7 @@ with sent as (
     where not :dry_run::boolean and not exists (select from twice)
     returning id, state, condition
 ), received as (
-    {{terminal_received made, m}}
+    {{receive_terminals made}}
 )
 select t.row, t.field from twice t order by t.row, t.field limit :errors_limit::integer
 

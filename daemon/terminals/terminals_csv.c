@@ -32,7 +32,8 @@ struct import {
     struct csv_reader reader;
     const char *names[CSV_COLUMNS_LIMIT]; /* of the file's columns */
     const struct schema *schema;
-    json_t *rows;
+    json_t *rows; /* bodies of create_terminal with their ids; NULL once they are sent */
+    size_t row_count;
     struct schema_errors *errors;
     struct schema_errors *found; /* in one row */
 };
@@ -168,7 +169,6 @@ static void read_rows(struct import *import)
 static enum step answer_import(struct request *request, const PGresult *rows)
 {
     struct import *import = request_state(request);
-    size_t count = (size_t)strtoul(request_parameter(request, "row_count"), NULL, 10);
 
     for (int i = 0; i < PQntuples(rows); i++)
         note(import, (size_t)strtoul(PQgetvalue(rows, i, 0), NULL, 10),
@@ -177,8 +177,8 @@ static enum step answer_import(struct request *request, const PGresult *rows)
                  "该值已被其他行或其他终端使用。"));
     if (import->errors->count > 0)
         return request_refuse_at(request, "conflict_unique", import->errors);
-    json_t *document =
-        json_pack("{s:I, s:b}", "rows", (json_int_t)count, "dry_run", request_dry_run(request));
+    json_t *document = json_pack("{s:I, s:b}", "rows", (json_int_t)import->row_count, "dry_run",
+                                 request_dry_run(request));
     enum step step = request_answer_json(request, 0, document);
     json_decref(document);
     return step;
@@ -196,7 +196,7 @@ enum step operation_import_terminals(struct request *request)
                               .errors = arena_allocate(arena, 1, sizeof *import->errors),
                               .found = arena_allocate(arena, 1, sizeof *import->found)};
     read_rows(import);
-    request_bind(request, "row_count", arena_format(arena, "%zu", json_array_size(import->rows)));
+    import->row_count = json_array_size(import->rows);
     request_bind(request, "errors_limit", arena_format(arena, "%d", SCHEMA_ERRORS_LIMIT));
     request_bind(request, "rows", arena_copy(arena, json_canonical(arena, import->rows)));
     json_decref(import->rows);

@@ -157,7 +157,7 @@ $$;
 
 -- Idempotency keys: claimed before the work in the same transaction, the answer kept after it.
 create table idempotency_keys (
-    scope text collate "C" not null, -- whose key: actor's tenant, or "operator"; then the actor
+    scope text collate "C" not null, -- whose key: the actor's
     key text collate "C" not null,
     digest text collate "C" not null, -- SHA-256 of operation, path and body
     status smallint not null,

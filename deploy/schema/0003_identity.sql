@@ -315,9 +315,16 @@ begin
 end
 $$;
 
-create function sign_in_bucket(login text) returns integer
-    language sql immutable strict parallel safe
-    return (hashtextextended(lower(login), 0) & 1048575)::integer;
+-- Seeded at random: who could tell which names share a bucket would clear another's count by signing
+-- in under a name of his own.
+do $$
+begin
+    execute format('create function sign_in_bucket(login text) returns integer
+                    language sql immutable strict parallel safe
+                    return (hashtextextended(lower(login), %L::bigint) & 1048575)::integer',
+                   hashtextextended(gen_random_uuid()::text, 0));
+end
+$$;
 
 -- What a password is to be checked against, by e-mail address or user id. Counts the attempt before
 -- it is known how it ends, so that many at once gain nothing; open_session and change_password clear
@@ -357,9 +364,10 @@ $$;
 
 -- Opens a session once the password was right: for the tenant wanted; else for the operator, where
 -- the user is of its side; else for the first tenant that he became a member of. No row when he has
--- no such access.
-create function open_session(opener text, wanted text, new_session text, new_digest bytea,
-                             seconds bigint, request_id text, from_address text)
+-- no such access, or the hash that was verified is not his any more. The lock makes who sets a new
+-- password wait, and then end this session too.
+create function open_session(opener text, verified_hash text, wanted text, new_session text,
+                             new_digest bytea, seconds bigint, request_id text, from_address text)
     returns table (document json)
     language plpgsql security definer set search_path = public, pg_temp
 as $$
@@ -369,7 +377,9 @@ declare
     access record;
 begin
     select u.id, u.email, u.name, u.language into account
-      from users u where u.id = opener and u.state = 'active';
+      from users u
+     where u.id = opener and u.state = 'active' and u.password_hash = verified_hash
+       for share;
     select a.side, a.role, a.park_id, a.tenant_id into access
       from (select 'operator' as side, o.role, o.park_id, null::text as tenant_id,
                    null::timestamptz as since
@@ -419,9 +429,10 @@ begin
 end
 $$;
 
--- The user's own change, his present password checked before; ends all his sessions but `kept`.
-create function change_password(owner text, kept text, new_hash text, request_id text,
-                                from_address text) returns boolean
+-- The user's own change, the hash of his present password verified before; ends all his sessions but
+-- `kept`. False when that hash is not his any more.
+create function change_password(owner text, kept text, verified_hash text, new_hash text,
+                                request_id text, from_address text) returns boolean
     language plpgsql security definer set search_path = public, pg_temp
 as $$
 begin
@@ -429,7 +440,7 @@ begin
     delete from sign_in_attempts where bucket = sign_in_bucket(owner);
     update users
        set password_hash = new_hash, version = version + 1, updated_at = now()
-     where id = owner and state = 'active';
+     where id = owner and state = 'active' and password_hash = verified_hash;
     return found;
 end
 $$;

@@ -398,7 +398,7 @@ begin
         perform resource_change(target.tenant_id, target.id, target.kind, target.offering_id, by_side, body, secret,
                                 effective);
         -- A change ahead of time is noted as of now; what it brings begins with plan_assignments.
-        effective := resource_effective_at(target.tenant_id, target.id, least(wanted, clock_timestamp()), 'infinity');
+        effective := least(effective, resource_effective_at(target.tenant_id, target.id, null, null));
     end if;
     perform resource_transit(target.tenant_id, target.id, by_action, new_state, effective, by_actor, body);
     if new_state in ('terminating', 'terminated', 'rejected') and target.state <> 'terminating' then

@@ -82,7 +82,7 @@ create policy park on radius_quarantine as restrictive to bccd_operator using (s
 -- ---- RADIUS accounting: each byte once, whatever comes twice, late, or not at all ----
 
 create type radius_packet as (
-    status integer, -- Acct-Status-Type: 1 Start, 2 Stop, 3 Interim-Update, 7 Accounting-On, 8 -Off
+    status bigint, -- Acct-Status-Type: 1 Start, 2 Stop, 3 Interim-Update, 7 Accounting-On, 8 -Off
     login text, session_id text, address text, identifier text,
     at timestamptz, -- when it happened
     certain boolean, -- by the server's own clock
@@ -107,7 +107,7 @@ begin
     if not certain then
         happened := received - make_interval(secs => least(coalesce((packet ->> 'delay')::bigint, 0), 86400));
     end if;
-    return row((packet ->> 'status')::integer, packet ->> 'login', packet ->> 'session_id',
+    return row((packet ->> 'status')::bigint, packet ->> 'login', packet ->> 'session_id',
                coalesce(packet ->> 'address', ''), coalesce(packet ->> 'identifier', ''), happened, certain,
                coalesce((packet ->> 'input_bytes')::numeric, 0), coalesce((packet ->> 'output_bytes')::numeric, 0),
                (packet ->> 'session_time')::bigint, packet ->> 'framed_address', packet ->> 'calling_station',
@@ -138,7 +138,7 @@ as $$
 declare
     server record;
 begin
-    perform radius_server(p);
+    insert into radius_servers (address, identifier) values (p.address, p.identifier) on conflict do nothing;
     for server in
         select s.number, s.boot
         from radius_servers s
@@ -259,13 +259,15 @@ create function radius_account(packet jsonb) returns text
     language plpgsql
 as $$
 declare
-    p radius_packet := radius_packet_of(packet);
+    p radius_packet;
     line record;
-    problem text := case when p.address = '' and p.identifier = '' then 'server_unnamed'
-                         when p.status not in (1, 2, 3, 7, 8) then 'status_unknown'
-                         when p.status < 7 and coalesce(p.login, '') = '' then 'login_missing'
-                         when p.status < 7 and coalesce(p.session_id, '') = '' then 'session_missing' end;
+    problem text;
 begin
+    p := radius_packet_of(packet);
+    problem := case when p.address = '' and p.identifier = '' then 'server_unnamed'
+                    when p.status not in (1, 2, 3, 7, 8) then 'status_unknown'
+                    when p.status < 7 and coalesce(p.login, '') = '' then 'login_missing'
+                    when p.status < 7 and coalesce(p.session_id, '') = '' then 'session_missing' end;
     if problem is null and p.status >= 7 then
         perform radius_reboot(p);
     elsif problem is null then

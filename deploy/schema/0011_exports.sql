@@ -67,7 +67,7 @@ create function refuse_change_of_ready_export() returns trigger
 as $$
 begin
     if exists (select from exports e
-               where e.id = coalesce(new.export_id, old.export_id) and e.state = 'ready') then
+               where e.id in (new.export_id, old.export_id) and e.state = 'ready') then
         perform refuse('immutable', format('%s: an export that is ready never changes.', tg_table_name));
     end if;
     return coalesce(new, old);

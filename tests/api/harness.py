@@ -4,6 +4,7 @@ A test file derives its classes from ApiTest. All of them share one daemon, unle
 `settings` of its own; it is ended, and its log read, after the file's last test.
 """
 
+import concurrent.futures
 import itertools
 import json
 import secrets
@@ -254,6 +255,29 @@ class ApiTest(unittest.TestCase):
             if time.monotonic() > deadline:
                 self.fail(f"not so after {seconds} seconds")
             time.sleep(0.1)
+
+    def behind(self, lock, waiting, *calls):
+        """What the calls answer, all under way at once, that another transaction holds up: it runs
+        the SQL `lock`, and commits when all of them wait in statements that have `waiting`."""
+        holding = f"""
+            begin;
+            {lock};
+            do $$ begin
+                for attempt in 1..100 loop
+                    exit when (select count(*) from pg_stat_activity where wait_event_type = 'Lock'
+                               and query like '%{waiting}%') = {len(calls)};
+                    perform pg_sleep(0.1), pg_stat_clear_snapshot();
+                end loop;
+            end $$;
+            commit;"""
+        held = ("select count(*) from pg_stat_activity "
+                "where pid <> pg_backend_pid() and query like '%for attempt in%'")
+        with concurrent.futures.ThreadPoolExecutor(len(calls) + 1) as pool:
+            holder = pool.submit(self.database().execute, holding)
+            self.eventually(lambda: self.database().value(held) > 0)
+            answers = list(pool.map(lambda call: call(), calls))
+            holder.result()
+        return answers
 
     def operation(self, identifier, client=None):
         """Waits for a long-running operation and gives it; `identifier` may be its 202 answer."""

@@ -221,6 +221,11 @@ class Events(EventTest):
         self.expect(self.owner.get("/v1/events", query={"cursor": self.subscription["id"]}), 400,
                     "cursor_invalid")
 
+    def test_bug_0044_a_pointer_ends_before_the_name_that_does_not_fit(self):
+        self.meter = self.make_meter("sum", value_property="用" * 100)
+        self.assertEqual(self.errors(self.send([self.event("e-1")])),
+                         {"/0/data": "event_value_missing"})
+
 
 class Concurrency(EventTest):
     THREADS, BATCHES, EVENTS = 8, 6, 50
@@ -272,8 +277,9 @@ class Concurrency(EventTest):
 
 class Settled(EventTest):
     def test_late_events_count_in_the_next_month_that_is_open(self):
-        late = (self.now.replace(day=1) - datetime.timedelta(days=1)).replace(day=10, hour=4)
-        period, this = late.strftime("%Y-%m"), self.now + datetime.timedelta(hours=8)
+        this = self.now + datetime.timedelta(hours=8)  # as clocks show it in the operator's zone
+        late = (this.replace(day=1) - datetime.timedelta(days=1)).replace(day=10, hour=4)
+        period = late.strftime("%Y-%m")
         self.receipt([self.event("in-time", "7", time=instant(late))])
         database = self.database()
         # As a final invoice would settle it, for this tenant alone.

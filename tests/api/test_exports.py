@@ -259,6 +259,7 @@ class ExportTest(ApiTest):
         self.exports_are_listed()
         self.exports_are_for_those_who_may()
         self.what_is_ready_never_changes()
+        self.bug_0048_nothing_moves_out_of_what_is_ready()
 
     def an_open_month_has_revisions(self):
         first = self.export("focus", self.period)
@@ -344,6 +345,28 @@ class ExportTest(ApiTest):
                        "delete from export_chunks where export_id = "):
             with self.assertRaises(AssertionError):
                 self.database().execute(f"{change}'{self.focus['id']}'")
+
+    def bug_0048_nothing_moves_out_of_what_is_ready(self):
+        self.database().execute("""
+            insert into exports (id, format, format_version, period, revision, final, operation_id, created_by)
+            values ('exp_other', 'lines', 1, '2020-02', 1, false, 'op_other', 'test')""")
+        for table in "export_files", "export_chunks":
+            with self.assertRaises(AssertionError):
+                self.database().execute(f"update {table} set export_id = 'exp_other' "
+                                        f"where export_id = '{self.focus['id']}'")
+
+    def test_bug_0049_a_longer_torn_copy_leaves_nothing_behind(self):
+        period = month(3)[0]
+        torn = os.path.join(COPIES, period, ".lines-r1.partial")
+        os.makedirs(torn)
+        for path in os.path.dirname(torn), torn:
+            os.chmod(path, 0o777)
+        for name in [*FORMATS["lines"], "manifest.json"]:
+            with open(os.path.join(torn, name), "wb") as file:
+                file.write(b"x" * 10000)
+            os.chmod(os.path.join(torn, name), 0o666)
+        export = self.export("lines", period)
+        self.check_copy(export, self.files(export))
 
     def test_a_long_file_comes_in_pieces(self):
         chunk, last = 262144, 1000

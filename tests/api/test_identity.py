@@ -87,6 +87,21 @@ class Sessions(IdentityTest):
         me = self.expect(self.platform.get("/v1/me"), 200)
         self.assertIn("resources:backdate", me["permissions"])
 
+    def test_bug_0042_ones_own_sign_in_clears_no_other_count(self):
+        """Names that PostgreSQL's hash alone puts together, which anybody can look for."""
+        tenant, _ = self.tenant()
+        prefix = unique("namesake")
+        names = self.database().value(f"""
+            select array_agg(name) from (
+                select '{prefix}-' || n || '@example.com' as name from generate_series(1, 20000) n) q
+            group by hashtextextended(name, 0) & 1048575 having count(*) > 1 limit 1""")
+        victim, guesser = (self.user(tenant, email=name) for name in names[:2])
+        for _ in range(ATTEMPTS - 1):
+            self.expect(self.sign_in({**victim, "password": "wrong"}), 401, "sign_in_failed")
+        self.expect(self.sign_in(guesser), 201)
+        self.expect(self.sign_in({**victim, "password": "wrong"}), 401, "sign_in_failed")
+        self.expect(self.sign_in(victim), 429, "sign_in_throttled")
+
     def test_operator_signs_in(self):
         user = self.user(operator_role="finance")
         client = self.signed_in(user)
@@ -139,6 +154,23 @@ class Passwords(IdentityTest):
         self.expect(here.get("/v1/me"), 200)
         self.expect(self.sign_in(user), 401, "sign_in_failed")
         self.expect(self.sign_in({**user, "password": body["new"]}), 201)
+
+    def while_a_new_one_is_set(self, user, function, call):
+        """What the call answers that waits in that function while another transaction sets the
+        user's password."""
+        return self.behind("update users set password_hash = password_hash || 'x' "
+                           f"where id = '{user['id']}'", f"{function}(", call)[0]
+
+    def test_bug_0041_the_old_one_is_worth_nothing_while_a_new_one_is_set(self):
+        tenant, _ = self.tenant()
+        user, other = self.user(tenant), self.user(tenant)
+        client = self.signed_in(user)
+        self.expect(self.while_a_new_one_is_set(
+            user, "change_password", lambda: client.post("/v1/me/password", {
+                "current": user["password"], "new": "heron-over-the-river"})),
+            403, "password_wrong")
+        self.expect(self.while_a_new_one_is_set(
+            other, "open_session", lambda: self.sign_in(other)), 401, "sign_in_failed")
 
     def test_poor_ones_are_refused(self):
         _, owner = self.tenant()
@@ -254,6 +286,17 @@ class Members(IdentityTest):
         self.expect(owner.delete(path, if_match='"99"'), 412)
         self.expect(owner.delete(path, if_match=owner.get(path).etag), 204)
         self.expect(owner.get(path), 404)
+
+    def test_two_owners_are_not_removed_at_once(self):
+        tenant, owner = self.tenant()
+        path = f"/v1/tenants/{tenant['id']}/members"
+        owners = [self.user(tenant, role="owner") for _ in range(2)]
+        answers = self.behind(
+            f"select from members where tenant_id = '{tenant['id']}' for share", "last_owner",
+            *(lambda user=user: owner.delete(f"{path}/{user['id']}", if_match="*")
+              for user in owners))
+        self.assertEqual(sorted(answer.status for answer in answers), [204, 409])
+        self.assertNotIn("40P01", self.daemon.log())  # a deadlock
 
     def test_foreign_tenants_are_as_unknown_ones(self):
         _, owner = self.tenant()

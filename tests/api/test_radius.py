@@ -11,6 +11,8 @@ from harness import ApiTest, unique
 RECORDED = os.path.join(os.path.dirname(__file__), "..", "data", "radius-recorded.json")
 PASSWORD = "kT9-wes-31q"
 START, STOP, INTERIM, ON = 1, 2, 3, 7
+HOUR = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)).replace(
+    minute=0, second=0)
 
 
 def body(**attributes):
@@ -21,9 +23,7 @@ def body(**attributes):
 
 def stamp(seconds):
     """The time so many seconds after the start of these tests' hour, as FreeRADIUS spells it."""
-    moment = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2)
-    moment = moment.replace(minute=0, second=0) + datetime.timedelta(seconds=seconds)
-    return moment.strftime("%b %d %Y %H:%M:%S UTC")
+    return (HOUR + datetime.timedelta(seconds=seconds)).strftime("%b %d %Y %H:%M:%S UTC")
 
 
 class RadiusTest(ApiTest):
@@ -146,6 +146,19 @@ class TestAccounting(RadiusTest):
         self.account(line, INTERIM, 90, 9, 600)
         self.assertEqual(self.total(line), (1290, 129, 2))
 
+    def test_accounting_on_sent_twice_at_once(self):
+        line = self.line()
+        self.account(line, START, 0, 0, 0)
+        attributes = body(Acct_Status_Type=ON, NAS_IP_Address="192.0.2.1",
+                          NAS_Identifier=self.server, Event_Timestamp=stamp(400))
+        answers = self.behind(
+            f"select from radius_servers where identifier = '{self.server}' for share",
+            "radius_account(",
+            *[lambda: self.node.post("/radius/v1/accounting", attributes)] * 2)
+        self.assertEqual([answer.status for answer in answers], [204, 204])
+        self.assertNotIn("40P01", self.daemon.log())  # a deadlock
+        self.assertEqual(self.sessions(line)[0]["stop_cause"], "reboot")
+
     def test_counters_of_64_bits(self):
         line = self.line()
         self.account(line, INTERIM, 2**64 - 1, 0, 300)
@@ -173,6 +186,11 @@ class TestAccounting(RadiusTest):
         self.assertIn("malformed_json", {each["reason"] for each in found})
         self.assertIn(self.server, {each["server"] for each in found})
         self.expect(self.owner.get("/v1/radius-quarantine"), 403)
+
+    def test_bug_0043_a_status_beyond_31_bits_is_kept_apart(self):
+        self.account(self.line(), 2**32 - 1)
+        found = self.platform.all("/v1/radius-quarantine", {"reason": "status_unknown"})
+        self.assertIn((self.server, 2**32 - 1), {(each["server"], each["status"]) for each in found})
 
     def test_every_recorded_body_is_answered(self):
         with open(RECORDED, encoding="utf-8") as file:

@@ -171,6 +171,14 @@ class TestChange(ResourceTest):
         self.assertIsNotNone(released["released_at"])
         self.assertEqual(len(self.owner.all(path, query={"released": False})), 2)
 
+    def test_bug_0046_a_seat_released_before_stays_as_it_was(self):
+        path = f"/v1/resources/{self.activated()['id']}/seats"
+        seat = self.owner.post(path, {"person": "a", "email": "a@x.example"})
+        where = f"{path}/{self.expect(seat, 201)['id']}"
+        first = self.owner.delete(where, if_match=seat.etag)
+        again = self.owner.delete(where, if_match=first.etag)
+        self.assertEqual((self.expect(again, 200), again.etag), (first.json, first.etag))
+
     def test_the_last_seat_is_given_once(self):
         resource = self.activated()
         path = f"/v1/resources/{resource['id']}/seats"
@@ -219,6 +227,15 @@ class TestEffectiveTimes(ResourceTest):
         self.act(resource, "provision", {"effective_at": provisioned})
         history = self.owner.all(f"/v1/resources/{resource['id']}/history")
         self.assertEqual(history[0]["effective_at"], provisioned)
+
+    def test_bug_0040_what_begins_later_can_be_changed_before(self):
+        begins = days_ago(-0.5)
+        resource = self.expect(self.platform.post("/v1/resources", self.order(
+            "software", tenant=self.renter["id"], effective_at=begins)), 201)
+        changed = self.act(resource, "change", {"software": {"seats": 3}}, client=self.owner)
+        self.assertEqual(changed["quantity"], "3")
+        history = self.owner.all(f"/v1/resources/{resource['id']}/history")
+        self.assertEqual([each["effective_at"] for each in history], [begins, begins])
 
 
 class TestDays(ResourceTest):

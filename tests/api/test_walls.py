@@ -394,7 +394,7 @@ class SecondWallTest(WallTest):
         prefix = prefix or next((each for each in foreign if parameter == {
             "usr": "user_id", "res": "resource_id", "key": "key_id", "inv": "invoice_id",
             "trm": "terminal_id", "prk": "park_id", "sea": "seat_id", "exp": "export_id",
-            "whk": "webhook_endpoint_id", "crn": "credit_note_id"}.get(each)), None)
+            "crn": "credit_note_id"}.get(each)), None)
         if prefix in foreign:
             return foreign[prefix]
         return {"limit": "50", "body": "{}", "actor": foreign.get("key"), "dry_run": "false",

@@ -2,10 +2,12 @@
 #include "daemon/http/actor.h"
 #include "proto/contract.h"
 #include "proto/csv.h"
+#include "proto/focus.h"
+#include "proto/format.h"
 
 #include "tests/unit/unit.h"
 
-enum { TEXT_LIMIT = 64 };
+enum { TEXT_LIMIT = 64, ROW_LIMIT = 8192 };
 
 /* A text that looked guarded was written as it was, and lost its ' when it was read. */
 TEST(bug_0001_csv_guard_is_taken_for_text)
@@ -69,4 +71,42 @@ TEST(bug_0021_roles_and_contract_agree)
     for (size_t i = 0; i < contract_permission_count; i++)
         if (roles_with(contract_permissions[i].name) < 2)
             unit_failed(__FILE__, __LINE__, "no role has \"%s\"", contract_permissions[i].name);
+}
+
+/* PostgreSQL reads an offset by POSIX, whose sign is the other way round, and abbreviations. */
+TEST(bug_0045_what_is_no_name_of_a_time_zone)
+{
+    static const char *const others[] = {"UTC+8",   "CST", "CST-8", "Asia/Beijing-8",
+                                         "Asia/X8", "/",   ""};
+    static const char *const names[] = {"Asia/Shanghai", "UTC", "Etc/GMT+8",
+                                        "America/Port-au-Prince", "America/Argentina/Buenos_Aires"};
+
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        EXPECT(!format_time_zone(slice_of(others[i])));
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        EXPECT(format_time_zone(slice_of(names[i])));
+}
+
+/* A tenant's name of a resource stood in FOCUS's rows as a formula. */
+TEST(bug_0047_focus_names_are_no_formulas)
+{
+    struct buffer buffer = buffer_make(ROW_LIMIT);
+    struct csv_writer writer = csv_writer_make(&buffer, false);
+    struct focus_line line = {.net = "-1.00",
+                              .tax = "-0.06",
+                              .amount = "-1",
+                              .description = "=1+1",
+                              .description_zh = "@a",
+                              .tax_description = "=2+2",
+                              .tax_description_zh = "@b"};
+
+    for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
+        if (strcmp(focus_columns[i].name, "ResourceName") == 0)
+            line.given[i] = "+name";
+    focus_write_charge(&writer, &line);
+    focus_write_tax(&writer, &line);
+    EXPECT(strstr(buffer.data, ",=") == NULL && strstr(buffer.data, ",@") == NULL);
+    EXPECT(strstr(buffer.data, ",+") == NULL && strstr(buffer.data, ",'+name,") != NULL);
+    EXPECT(strstr(buffer.data, "-1.00,") == buffer.data);
+    buffer_free(&buffer);
 }

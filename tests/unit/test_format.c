@@ -39,9 +39,6 @@ static const struct example EXAMPLES[] = {
     {"code",
      {"a", "0", "broadband-100m", MUCH},
      {"", "-a", "_a", "A", "a b", "a.b", "é", MUCH "0"}},
-    {"event-type",
-     {"invoice.finalized", "cn.example.usage", "usage"},
-     {"", ".", "a.", ".a", "a..b", "A.b", "a b", MUCH "." MUCH}},
     {"external-id",
      {"A-1", "合同 2026/001", MUCH MUCH, "\xc2\xa0"},
      {"", "a\n", "a\tb", "\x7f", "\xc2\x85", "\u2028", MUCH MUCH "0"}},
@@ -54,21 +51,11 @@ static const struct example EXAMPLES[] = {
     {"ipv4",
      {"0.0.0.0", "203.0.113.7"},
      {"", "1.2.3", "1.2.3.4.5", "256.0.0.1", "01.2.3.4", "1.2.3.4 ", "1.2.3.4/32", "::1"}},
-    {"ipv6",
-     {"::", "2001:db8::7", "::ffff:1.2.3.4"},
-     {"", ":", "1.2.3.4", "2001:db8::g", "::1%eth0", "[::1]"}},
-    {"cidr",
-     {"203.0.113.0/24", "0.0.0.0/0", "203.0.113.7/32", "2001:db8::/32", "::1/128"},
-     {"", "203.0.113.0", "203.0.113.7/24", "203.0.113.0/33", "203.0.113.0/024", "2001:db8::1/64",
-      "::/129", "203.0.113.0/", "/24", "203.0.113.0/-1", "128.0.0.0/0"}},
     {"uri-reference",
      {"https://example.com/a?b=c#d", "/v1/tenants", "a%20b", "urn:x:y"},
      {"", "a b", "a%2", "a%", "a%zz", "<a>", "a\"b", "路径", "a\\b"}},
     {"language", {"en", "zh-CN"}, {"", "zh", "EN", "zh-cn"}},
     {"text-line", {"", "一行 text", "\U0001f600"}, {"a\nb", "\t", "\xc2\x9f", "\u2029", "\x1b[0m"}},
-    {"file-name",
-     {"journal-2026-10.csv", "账单.pdf"},
-     {"", ".", "..", ".hidden", "a/b", "a\\b", "a\"b", "a\nb", MUCH MUCH MUCH MUCH}},
     {"scope", {NULL}, {"", "no:such", "read"}},
     {"id-ten",
      {"ten_01h455vb4pex5vsknk084sn02q"},
@@ -77,6 +64,14 @@ static const struct example EXAMPLES[] = {
       "ten-01h455vb4pex5vsknk084sn02q"}},
     {"id-op", {"op_01h455vb4pex5vsknk084sn02q"}, {"opx_01h455vb4pex5vsknk084sn02q"}},
 };
+
+static const struct schema_format *find(const char *name)
+{
+    for (size_t i = 0; i < schema_format_count; i++)
+        if (strcmp(schema_formats[i].name, name) == 0)
+            return &schema_formats[i];
+    return NULL;
+}
 
 static void expect_valid(const struct schema_format *format, const char *text, bool valid)
 {
@@ -88,7 +83,7 @@ static void expect_valid(const struct schema_format *format, const char *text, b
 TEST(formats_know_good_from_bad)
 {
     for (size_t i = 0; i < sizeof EXAMPLES / sizeof *EXAMPLES; i++) {
-        const struct schema_format *format = schema_format_find(EXAMPLES[i].format);
+        const struct schema_format *format = find(EXAMPLES[i].format);
 
         EXPECT(format != NULL);
         for (const char *const *text = EXAMPLES[i].good; format != NULL && *text != NULL; text++)

@@ -136,7 +136,7 @@ TEST(json_canonical_is_the_same_for_equal_documents)
     arena_free(&arena);
 }
 
-TEST(json_members_have_fallbacks)
+TEST(json_member_text_is_a_text_or_nothing)
 {
     struct json_error error;
     json_t *object = json_read(slice_of("{\"text\":\"a\",\"number\":-7}"), &error);
@@ -144,10 +144,16 @@ TEST(json_members_have_fallbacks)
     EXPECT_TEXT(json_member_text(object, "text"), "a");
     EXPECT(json_member_text(object, "number") == NULL);
     EXPECT(json_member_text(object, "absent") == NULL);
-    EXPECT_NUMBER(json_member_integer(object, "number", 1), -7);
-    EXPECT_NUMBER(json_member_integer(object, "text", 1), 1);
-    EXPECT_NUMBER(json_member_integer(object, "absent", 1), 1);
     json_decref(object);
+}
+
+TEST(json_texts_are_utf8_without_nul)
+{
+    EXPECT(json_is_text(slice_of("a\u6d4b\U0001f600\x7f")));
+    EXPECT(!json_is_text(slice_of("")) && !json_is_text((struct slice){"a\0b", 3}));
+    EXPECT(!json_is_text(slice_of("\xff")) && !json_is_text(slice_of("\xc0\x80")));
+    EXPECT(!json_is_text(slice_of("\xed\xa0\x80")) && !json_is_text(slice_of("\xe6\xb5")));
+    EXPECT_NUMBER(json_characters(slice_of("a\u6d4b\U0001f600")), 3);
 }
 
 /* Any text that is UTF-8 without NUL comes back from what was written. */

@@ -42,7 +42,6 @@ TEST(problem_codes_of_the_framework_are_known)
         {"cross_origin_refused", 403},
         {"not_found", 404},
         {"method_not_allowed", 405},
-        {"not_acceptable", 406},
         {"request_timeout", 408},
         {"conflict_unique", 409},
         {"idempotency_in_progress", 409},
@@ -98,7 +97,7 @@ TEST(problem_documents_are_json)
     EXPECT_TEXT(json_member_text(document, "code"), "validation_failed");
     EXPECT_TEXT(json_member_text(document, "title"), "校验未通过");
     EXPECT_TEXT(json_member_text(document, "request_id"), "req-1");
-    EXPECT_NUMBER(json_member_integer(document, "status", 0), 422);
+    EXPECT_NUMBER(json_integer_value(json_object_get(document, "status")), 422);
     list = json_object_get(document, "errors");
     EXPECT_NUMBER(json_array_size(list), 1);
     EXPECT_TEXT(json_member_text(json_array_get(list, 0), "pointer"), "/a~1\"b");

@@ -235,11 +235,8 @@ TEST(schema_reads_values_spelled_as_text)
     EXPECT_TEXT(read_text(&COUNTS, "1,2,3"), "too_many_items");
 }
 
-TEST(schema_formats_are_found_by_name)
+TEST(schema_formats_are_sorted_by_name)
 {
-    EXPECT(schema_format_find("id-ten") != NULL);
-    EXPECT(schema_format_find("amount") != NULL);
-    EXPECT(schema_format_find("no-such") == NULL);
     for (size_t i = 1; i < schema_format_count; i++)
         EXPECT(strcmp(schema_formats[i - 1].name, schema_formats[i].name) < 0);
 }
