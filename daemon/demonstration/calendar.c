@@ -34,9 +34,8 @@ instant world_instant(struct period month, int day, int minute)
 
 int world_days_past(struct period month)
 {
-    instant today = (instant_now() + SHANGHAI_MINUTES * 60 * INSTANT_SECOND) /
-                    (DAY_MINUTES * 60 * INSTANT_SECOND);
-    int64_t past = today - days_from_civil(month.year, month.month, 1);
+    int64_t minutes = instant_now() / INSTANT_SECOND / 60 + SHANGHAI_MINUTES;
+    int64_t past = minutes / DAY_MINUTES - days_from_civil(month.year, month.month, 1);
     int64_t days = world_month_days(month);
 
     return (int)(past < 0 ? 0 : past > days ? days : past);

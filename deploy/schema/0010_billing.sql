@@ -246,8 +246,9 @@ create function refuse_line_of_final() returns trigger
 as $$
 begin
     if exists (select from invoices i
-               where i.tenant_id = coalesce(new.tenant_id, old.tenant_id)
-                 and i.id = coalesce(new.invoice_id, old.invoice_id) and i.state = 'finalized') then
+               where i.state = 'finalized'
+                 and (i.tenant_id = old.tenant_id and i.id = old.invoice_id
+                      or i.tenant_id = new.tenant_id and i.id = new.invoice_id)) then
         raise exception using errcode = 'BC422', message = 'immutable',
             detail = 'A finalized invoice''s lines never change.';
     end if;

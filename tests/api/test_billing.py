@@ -248,13 +248,17 @@ class MonthTest(ApiTest):
         self.assertEqual({**named, "external_id": None}, final)
 
         # Immutable in the database itself, for its owner and superuser too.
+        self.assertEqual(self.bill(current, tenant=tenant)["state"], "succeeded")
+        draft = self.invoice(self.platform, current, tenant)
         database = self.database()
-        for sql in (f"update invoices set net = 0, total = tax where id = '{final['id']}'",
+        for sql in (f"update invoice_lines set invoice_id = '{draft['id']}', line = line + 1000 "
+                    f"where invoice_id = '{final['id']}'",
+                    f"update invoices set net = 0, total = tax where id = '{final['id']}'",
                     f"delete from invoice_lines where invoice_id = '{final['id']}'",
                     f"update periods set state = 'open', closed_at = null where period = '{before}'",
                     "update ledger_postings set amount = amount + 1",
                     "delete from ledger_entries"):
-            with self.assertRaises(AssertionError, msg=sql):
+            with self.assertRaisesRegex(AssertionError, "immutable", msg=sql):
                 database.execute(sql)
         self.assertIsNone(self.invoice(self.platform, before, other))
         self.expect(self.platform.get("/v1/periods", query={"state": "closed"}), 200)
