@@ -7,11 +7,13 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass, field
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 STRAGGLERS_TIME = 5.0  # seconds that what a job left behind gets to end, by itself and then told
+REAP_INTERVAL = 0.2  # seconds
 OUTPUT_SHOWN = 60000  # characters
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -39,9 +41,21 @@ class Outcome:
     output: str
 
 
+def reap_postgresql():
+    """A postmaster whose supervisor was killed is this process's child. Dead and not waited for, it would
+    still keep its lock file, and the next one from starting. Others are waited for by who began them."""
+    while True:
+        for entry in filter(str.isdigit, os.listdir("/proc")):
+            name, _, rest = read_process_file(entry, "stat").rpartition(b")")
+            if name.endswith(b"(postgres") and rest.split()[:2] == [b"Z", b"%d" % os.getpid()]:
+                os.waitpid(int(entry), os.WNOHANG)
+        time.sleep(REAP_INTERVAL)
+
+
 def become_reaper():
     """What a job leaves behind becomes a child of this process, which can then end it."""
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    threading.Thread(target=reap_postgresql, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
