@@ -64,7 +64,7 @@ call audit_table('tax_rates');
 create table billing_runs (
     id text collate "C" primary key check (id like 'run\_%'),
     period text collate "C" not null,
-    operation_id text collate "C" not null,
+    operation_id text collate "C" not null references operations,
     finalize boolean not null,
     tenant_id text collate "C" references tenants, -- one account alone; null: all
     state text collate "C" not null default 'queued'
@@ -78,6 +78,7 @@ create table billing_runs (
 );
 comment on table billing_runs is 'domain: billing; attempts to bill a month';
 create index billing_runs_period on billing_runs (period, id);
+create index billing_runs_operation on billing_runs (operation_id);
 grant select, insert on billing_runs to bccd_operator;
 grant select, update on billing_runs to bccd_jobs;
 call protect_platform_table('billing_runs');
