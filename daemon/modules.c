@@ -10,8 +10,10 @@
 #include "daemon/exports/exports.h"
 #include "daemon/http/http.h"
 #include "daemon/metering/metering.h"
+#include "daemon/operations/forget_job.h"
+#include "daemon/process/courier.h"
 
 const struct job_kind *const job_kinds[] = {
-    &billing_run_kind,   &billing_close_kind, &export_kind,
-    &metering_fold_kind, &http_forget_kind,   NULL,
+    &billing_run_kind, &billing_close_kind,     &export_kind,         &metering_fold_kind,
+    &http_forget_kind, &operations_forget_kind, &courier_forget_kind, NULL,
 };

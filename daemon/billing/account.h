@@ -20,7 +20,7 @@ struct account_line {
 
 /* Makes the line of each row and hands it to `take`, which says whether to go on. A usage charge of
  * quantity and amount zero gives no line. False with `problem` when a row has no tax rate or its
- * price cannot be read, or when `take` said no. */
+ * price cannot be read, when what it is charged for is no number, or when `take` said no. */
 bool account_lines(const PGresult *rows,
                    bool (*take)(void *context, const struct account_line *line), void *context,
                    char problem[LINE_PROBLEM_SIZE]);

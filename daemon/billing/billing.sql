@@ -39,9 +39,9 @@ json_build_object(
 
 -- fragment: period_document(p)
 json_build_object(
-    'period', p.period, 'state', p.state, 'starts_at', instant_text(p.starts_at),
-    'ends_at', instant_text(p.ends_at), 'gate', p.gate, 'closed_at', instant_text(p.closed_at),
-    'closed_by', p.closed_by)
+    'period', p.period, 'state', case when period_is_closed(p.period) then 'closed' else 'open' end,
+    'starts_at', instant_text(p.starts_at), 'ends_at', instant_text(p.ends_at), 'gate', p.gate,
+    'closed_at', instant_text(p.closed_at), 'closed_by', p.closed_by)
 
 -- What a line's meter counted, day by day in the zone of the bill: of events and traffic, and of the
 -- history of states.
@@ -255,14 +255,13 @@ limit :limit::bigint + 1
 -- statement: list_periods
 select replace(p.period, '-', '') as cursor, {{period_document p}} as document
 from periods p
-where (:state::text is null or p.state = :state)
+where true
 {{page_by_number replace(p.period, '-', '')::bigint}}
 
 -- statement: get_period
 -- A month without a row is open, unless a later one is closed.
 select {{period_document p}} as document
-from (select m.period, case when period_is_closed(m.period) then 'closed' else 'open' end as state,
-             m.starts_at, m.ends_at, p.gate, p.closed_at, p.closed_by
+from (select m.period, m.starts_at, m.ends_at, p.gate, p.closed_at, p.closed_by
       from {{month_of :period::text}} m left join periods p on p.period = m.period) p
 
 -- statement: queue_close_period keyed
@@ -302,8 +301,8 @@ with body as (
     from json_to_record(:body::json) as b(category text, valid_from date, rate numeric, source text)
 ), checked as (
     select b.category, b.valid_from, b.rate, b.source,
-           exists (select from periods p where p.state = 'closed'
-                   and to_date(p.period, 'YYYY-MM') + interval '1 month' > b.valid_from)
+           exists (select from periods p
+                   where to_date(p.period, 'YYYY-MM') + interval '1 month' > b.valid_from)
            or exists (select from invoices i where i.kind = 'period' and i.state = 'finalized'
                       and (i.period_ends_at at time zone i.time_zone)::date > b.valid_from) as settled
     from body b
@@ -657,14 +656,12 @@ from counted c full join billed b using (resource_id, code, aggregation)
 order by resource_id, code
 
 -- statement: close_period
-insert into periods as p (period, state, starts_at, ends_at, gate, closed_at, closed_by)
-select m.period, 'closed', m.starts_at, m.ends_at, :gate::jsonb, clock_timestamp(),
+-- Queued twice, it is closed once.
+insert into periods (period, starts_at, ends_at, gate, closed_at, closed_by)
+select m.period, m.starts_at, m.ends_at, :gate::jsonb, clock_timestamp(),
        (select o.created_by from operations o where o.id = :operation_id)
 from {{month_of :period::text}} m
-on conflict (period) do update
-set state = 'closed', gate = excluded.gate, closed_at = excluded.closed_at,
-    closed_by = excluded.closed_by, version = p.version + 1
-where p.state = 'open'
+on conflict (period) do nothing
 
 -- statement: put_platform
 insert into platform (time_zone, issuer_name, issuer_name_zh)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/check.h"
 #include "common/memory.h"
 #include "daemon/rating/price.h"
 
@@ -35,35 +36,41 @@ static json_t *proration_step(const struct line_request *request, const struct n
                      (json_int_t)request->period_days, "share", text);
 }
 
-/* All events, or those alone that were billed before. */
-static void price_values(const struct price *price, const json_t *events, bool billed_before,
-                         struct price_result *result)
+/* False with `problem` when the text, which may be NULL, is no number. */
+static bool read_number(const struct line_request *request, const char *text, struct number *number,
+                        char problem[LINE_PROBLEM_SIZE])
 {
-    size_t count = 0;
-    struct number *values = memory_allocate(json_array_size(events) + 1, sizeof *values);
+    if (text != NULL && number_parse_stored(number, slice_of(text)))
+        return true;
+    snprintf(problem, LINE_PROBLEM_SIZE,
+             "charge %.64s: what it is charged for, \"%.64s\", is no number",
+             text_of(request->charge, "code"), text == NULL ? "null" : text);
+    return false;
+}
 
-    for (size_t i = 0; i < json_array_size(events); i++) {
-        const json_t *event = json_array_get(events, i);
-        const char *text = json_string_value(json_array_get(event, 0));
+/* All events, or those alone that were billed before. */
+static bool price_values(const struct line_request *request, const struct price *price,
+                         bool billed_before, struct price_result *result,
+                         char problem[LINE_PROBLEM_SIZE])
+{
+    size_t count = 0, all = json_array_size(request->events);
+    struct number *values = memory_allocate(all + 1, sizeof *values);
+    bool good = true;
+
+    for (size_t i = 0; good && i < all; i++) {
+        const json_t *event = json_array_get(request->events, i);
         if (billed_before && !json_is_true(json_array_get(event, 1)))
             continue;
         number_start(&values[count]);
-        number_parse_stored(&values[count++], slice_of(text));
+        good = read_number(request, json_string_value(json_array_get(event, 0)), &values[count++],
+                           problem);
     }
-    price_events(price, values, count, result);
+    if (good)
+        price_events(price, values, count, result);
     for (size_t i = 0; i < count; i++)
         number_end(&values[i]);
     memory_free(values);
-}
-
-static void price_text(const struct price *price, const char *quantity, struct price_result *result)
-{
-    struct number number;
-
-    number_start(&number);
-    number_parse_stored(&number, slice_of(quantity));
-    price_quantity(price, &number, result);
-    number_end(&number);
+    return good;
 }
 
 /* What was priced before comes off: late usage costs what the whole costs now, less what was
@@ -81,34 +88,42 @@ static void take_off(struct price_result *whole, struct price_result *before)
     price_result_end(before);
 }
 
-static void price_usage(const struct line_request *request, const struct price *price,
-                        struct price_result *result)
+static bool price_single_events(const struct line_request *request, const struct price *price,
+                                struct price_result *result, char problem[LINE_PROBLEM_SIZE])
 {
     struct price_result before;
 
-    if (price_wants_events(price)) {
-        price_values(price, request->events, false, result);
-        if (request->already == NULL)
-            return;
-        price_values(price, request->events, true, &before);
-    } else if (request->already == NULL) {
-        price_text(price, request->quantity, result);
-        return;
-    } else {
-        struct number whole, already;
-        char text[NUMBER_TEXT_SIZE];
-        number_start(&whole);
-        number_start(&already);
-        number_parse_stored(&whole, slice_of(request->quantity));
-        number_parse_stored(&already, slice_of(request->already));
-        number_add(&whole, &whole, &already);
-        number_write(&whole, text);
-        number_end(&whole);
-        number_end(&already);
-        price_text(price, text, result);
-        price_text(price, request->already, &before);
+    if (!price_values(request, price, false, result, problem))
+        return false;
+    if (request->already != NULL) {
+        check(price_values(request, price, true, &before, problem)); /* some of the same */
+        take_off(result, &before);
     }
-    take_off(result, &before);
+    return true;
+}
+
+static bool price_metered(const struct line_request *request, const struct price *price,
+                          struct price_result *result, char problem[LINE_PROBLEM_SIZE])
+{
+    struct number quantity, already;
+    struct price_result before;
+    bool late = request->already != NULL;
+
+    number_start(&quantity);
+    number_start(&already);
+    bool good = read_number(request, request->quantity, &quantity, problem) &&
+                (!late || read_number(request, request->already, &already, problem));
+    if (good) {
+        number_add(&quantity, &quantity, &already);
+        price_quantity(price, &quantity, result);
+    }
+    if (good && late) {
+        price_quantity(price, &already, &before);
+        take_off(result, &before);
+    }
+    number_end(&quantity);
+    number_end(&already);
+    return good;
 }
 
 static void price_recurring(const struct line_request *request, const struct price *price,
@@ -124,6 +139,19 @@ static void price_recurring(const struct line_request *request, const struct pri
     number_end(&share);
 }
 
+static bool price_charge(const struct line_request *request, const struct price *price,
+                         struct line *line, struct price_result *result,
+                         char problem[LINE_PROBLEM_SIZE])
+{
+    if (strcmp(text_of(request->charge, "kind"), "recurring") == 0) {
+        price_recurring(request, price, line, result);
+        return true;
+    }
+    snprintf(line->quantity, sizeof line->quantity, "%s", request->quantity);
+    return price_wants_events(price) ? price_single_events(request, price, result, problem)
+                                     : price_metered(request, price, result, problem);
+}
+
 static void write_money(const struct line_request *request, const struct price *price,
                         const struct price_result *result, struct line *line)
 {
@@ -135,7 +163,7 @@ static void write_money(const struct line_request *request, const struct price *
     number_write(&result->billed_quantity, line->billed_quantity);
     number_round(&net, &result->amount, CURRENCY_DIGITS, ROUND_NEAREST);
     number_write_fixed(&net, CURRENCY_DIGITS, line->net);
-    number_parse_stored(&tax, slice_of(request->tax_rate));
+    check(number_parse_stored(&tax, slice_of(request->tax_rate)));
     number_multiply(&tax, &tax, &net);
     number_write_fixed(&tax, CURRENCY_DIGITS, line->tax);
     line->unit_amount[0] = '\0';
@@ -167,17 +195,14 @@ bool line_make(const struct line_request *request, struct line *line,
                  text_of(request->charge, "code"), wrong.pointer, wrong.detail);
         return false;
     }
-    if (strcmp(text_of(request->charge, "kind"), "recurring") == 0) {
-        price_recurring(request, price, line, &result);
-    } else {
-        snprintf(line->quantity, sizeof line->quantity, "%s", request->quantity);
-        price_usage(request, price, &result);
+    bool good = price_charge(request, price, line, &result, problem);
+    if (good) {
+        write_money(request, price, &result, line);
+        line->steps = json_incref(result.steps);
+        price_result_end(&result);
     }
-    write_money(request, price, &result, line);
-    line->steps = json_incref(result.steps);
-    price_result_end(&result);
     price_free(&price);
-    return true;
+    return good;
 }
 
 void line_end(struct line *line)

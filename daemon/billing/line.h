@@ -36,8 +36,8 @@ struct line {
     json_t *steps; /* the working; given back by line_end */
 };
 
-/* False with `problem` when the charge's price cannot be read, which a published plan's always can.
- */
+/* False with `problem` when the charge's price cannot be read, which a published plan's always can,
+ * or what it is charged for is no number. */
 bool line_make(const struct line_request *request, struct line *line,
                char problem[LINE_PROBLEM_SIZE]);
 void line_end(struct line *line);

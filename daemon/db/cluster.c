@@ -25,7 +25,8 @@
 /* Milliseconds, where nothing else is said. */
 enum {
     START_LIMIT = 600000, /* recovery after a crash reads the log of a whole checkpoint */
-    STOP_LIMIT = 120000,
+    QUIT_LIMIT = 15000,   /* what has not gone after five seconds PostgreSQL itself kills */
+    KILL_LIMIT = 10000,
     LOOK_INTERVAL = 50,
     PROGRESS_INTERVAL = 5000,
     ATTEMPTS = 3, /* backends of a killed postmaster hold its memory for a moment */
@@ -325,28 +326,45 @@ void cluster_uri(const struct cluster *cluster, char uri[CLUSTER_URI_SIZE])
     buffer_free(&text);
 }
 
-void cluster_stop(struct cluster *cluster)
+static bool cluster_goes(struct cluster *cluster, int64_t limit)
 {
     int64_t start = monotonic_milliseconds(), told = start;
-    bool forced = false;
 
-    if (cluster->process == 0)
-        return;
-    kill(cluster->process, SIGINT);
     while (!cluster_gone(cluster)) {
         int64_t now = monotonic_milliseconds();
+        if (now - start >= limit)
+            return false;
         if (now - told >= PROGRESS_INTERVAL) {
             log_info("cluster_stops", log_number("milliseconds", now - start));
             told = now;
         }
-        /* At once, without a checkpoint: the next start recovers from the log. */
-        if (!forced && now - start > STOP_LIMIT) {
-            forced = true;
-            kill(cluster->process, SIGQUIT);
-        }
         wait_milliseconds(LOOK_INTERVAL);
     }
     log_info("cluster_stopped");
+    return true;
+}
+
+/* After SIGQUIT and SIGKILL there was no checkpoint: the next start recovers from the log. One that
+ * was stopped (SIGSTOP) sees no signal but SIGKILL until it may go on. */
+void cluster_stop(struct cluster *cluster, int64_t patience)
+{
+    const struct {
+        int number;
+        int64_t limit;
+    } signals[] = {{SIGINT, patience}, {SIGQUIT, QUIT_LIMIT}, {SIGKILL, KILL_LIMIT}};
+
+    if (cluster->process == 0)
+        return;
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) {
+        if (i > 0)
+            log_warning("cluster_stop_forced", log_number("signal", signals[i].number));
+        kill(cluster->process, signals[i].number);
+        kill(cluster->process, SIGCONT);
+        if (cluster_goes(cluster, signals[i].limit))
+            return;
+    }
+    log_error("cluster_left", log_number("pid", cluster->process),
+              log_text("remedy", "the kernel holds it; see whether its disk answers"));
 }
 
 bool cluster_ended(struct cluster *cluster, pid_t child)

@@ -12,11 +12,16 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #define CLUSTER_ADMIN "bccd_admin"
 
-enum { CLUSTER_PROBLEM_SIZE = 512, CLUSTER_URI_SIZE = 512 };
+enum {
+    CLUSTER_PROBLEM_SIZE = 512,
+    CLUSTER_URI_SIZE = 512,
+    CLUSTER_STOP_PATIENCE = 120000, /* milliseconds; a checkpoint may have much to write */
+};
 
 struct cluster {
     char directory[256];        /* STATE/postgresql; "" when that is too long */
@@ -41,8 +46,9 @@ bool cluster_start(struct cluster *cluster, char problem[CLUSTER_PROBLEM_SIZE]);
 /* What libpq connects with: keywords, among them host=SOCKET_DIRECTORY and dbname=bccd. */
 void cluster_uri(const struct cluster *cluster, char uri[CLUSTER_URI_SIZE]);
 
-/* A fast shutdown; waits for its end. */
-void cluster_stop(struct cluster *cluster);
+/* A fast shutdown. What has not ended after `patience` milliseconds is told to end at once, and
+ * then killed: it takes half a minute more at most. */
+void cluster_stop(struct cluster *cluster, int64_t patience);
 
 /* After a child ended: true when it was this cluster's postmaster, which is then marked as not
  * running. */

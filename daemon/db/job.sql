@@ -10,6 +10,16 @@ where queued_if
 on conflict (unique_key) where state in ('queued', 'running') do nothing
 returning id
 
+-- Ended so many days ago, a batch at a time; `kept` is a condition on o.
+-- fragment: forget_operations(kept)
+with old as (
+    select o.id
+    from operations o
+    where o.ended_at < now() - make_interval(days => :days::integer) and not (kept)
+    limit :batch::integer
+)
+delete from operations o using old where o.id = old.id
+
 -- fragment: end_of_lease(seconds)
 now() + make_interval(secs => seconds::integer)
 

@@ -22,3 +22,7 @@ where {{own o}}
 select {{operation_document o}} as document, o.version
 from operations o
 where {{own o}} and o.id = :operation_id and o.period_seconds is null
+
+-- statement: forget_operations
+-- What a billing run or an export was made by stays with it.
+{{forget_operations exists (select from billing_runs r where r.operation_id = o.id) or exists (select from exports e where e.operation_id = o.id)}}

@@ -14,7 +14,12 @@
 #ifndef DAEMON_PROCESS_COURIER_H
 #define DAEMON_PROCESS_COURIER_H
 
+#include "daemon/db/job.h"
 #include "daemon/process/settings.h"
+
+/* Forgets messages that were sent, or given up, 30 days ago: once an hour, 10,000 at most. Runs
+ * with the other jobs. */
+extern const struct job_kind courier_forget_kind;
 
 /* Until SIGTERM, or SIGHUP, after which it is started again with the new settings. The exit status
  * of the process. */

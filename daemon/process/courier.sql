@@ -35,3 +35,12 @@ update courier_messages m
 set state = :state, ended_at = now(),
     result = jsonb_build_object('answer', :answer::text, 'error_cause', :error_cause::integer)
 where m.id = :id::bigint and m.state = 'pending'
+
+-- statement: forget_courier_messages
+with old as (
+    select m.id
+    from courier_messages m
+    where m.ended_at < now() - make_interval(days => :days::integer)
+    limit :batch::integer
+)
+delete from courier_messages m using old where m.id = old.id

@@ -243,7 +243,7 @@ void ground_leave(struct ground *ground)
             if (ground->hashers[i][end] >= 0)
                 close(ground->hashers[i][end]);
     if (ground->embedded && ground->lock >= 0 && cluster_running(&ground->cluster))
-        cluster_stop(&ground->cluster);
+        cluster_stop(&ground->cluster, CLUSTER_STOP_PATIENCE);
     if (ground->lock >= 0) {
         (void)!ftruncate(ground->lock, 0);
         close(ground->lock);

@@ -348,6 +348,7 @@ class ExportTest(ApiTest):
 
     def bug_0048_nothing_moves_out_of_what_is_ready(self):
         self.database().execute("""
+            insert into operations (id, kind, state, ended_at) values ('op_other', 'export', 'succeeded', now());
             insert into exports (id, format, format_version, period, revision, final, operation_id, created_by)
             values ('exp_other', 'lines', 1, '2020-02', 1, false, 'op_other', 'test')""")
         for table in "export_files", "export_chunks":
@@ -379,6 +380,8 @@ class ExportTest(ApiTest):
             "period_starts_at": "2019-12-31T16:00:00Z", "period_ends_at": "2020-01-31T16:00:00Z",
             "files": [], "control_totals": {"net": "0.00", "tax": "0.00", "total": "0.00"}})
         self.database().execute(f"""
+            insert into operations (id, kind, state, ended_at)
+            values ('op_01k8x7g0v8e2v9m3b1q4t5y6z8', 'export', 'succeeded', now());
             insert into exports (id, format, format_version, period, revision, final, operation_id, created_by)
             values ('{export}', 'lines', 1, '2020-01', 1, false, 'op_01k8x7g0v8e2v9m3b1q4t5y6z8', 'test');
             insert into export_chunks select '{export}', 'long.csv', number,

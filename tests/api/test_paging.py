@@ -59,10 +59,10 @@ class PagingTest(ListTest):
             self.tenant("paged")
         ids = self.world()
         self.database().execute("""
-            insert into periods (period, state, starts_at, ends_at) values
-                ('2019-01', 'open', '2018-12-31T16:00:00Z', '2019-01-31T16:00:00Z'),
-                ('2019-02', 'open', '2019-01-31T16:00:00Z', '2019-02-28T16:00:00Z'),
-                ('2019-03', 'open', '2019-02-28T16:00:00Z', '2019-03-31T16:00:00Z')""")
+            insert into periods (period, starts_at, ends_at, gate, closed_at) values
+                ('2019-01', '2018-12-31T16:00:00Z', '2019-01-31T16:00:00Z', '[]', now()),
+                ('2019-02', '2019-01-31T16:00:00Z', '2019-02-28T16:00:00Z', '[]', now()),
+                ('2019-03', '2019-02-28T16:00:00Z', '2019-03-31T16:00:00Z', '[]', now())""")
         tried = 0
         for operation in self.lists():
             with self.subTest(operation.id):

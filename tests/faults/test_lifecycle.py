@@ -521,6 +521,17 @@ class FrozenDatabase(LifeTest):
         self.thaw()
         self.eventually(lambda: self.readiness() == {200})
 
+    def test_bug_0026_a_stopped_one_ends_with_the_daemon(self):
+        """It never saw that it was to end, and was waited for without end."""
+        own = Daemon()
+        self.addCleanup(own.stop)
+        own.start()
+        process = processes.postmaster(own)
+        os.kill(process, signal.SIGSTOP)
+        self.addCleanup(processes.signal_all, [process], signal.SIGCONT)
+        own.end()
+        self.assertFalse(processes.is_living(process))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -58,7 +58,7 @@ static void clean(void)
     if (getpid() != owner)
         return;
     session_close(&session);
-    cluster_stop(&cluster);
+    cluster_stop(&cluster, CLUSTER_STOP_PATIENCE);
     for (size_t i = 0; i < directory_count; i++)
         nftw(directories[i], remove_one, REMOVE_DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }

@@ -1,4 +1,5 @@
 /* Defects that were found, by number: none comes back. */
+#include "daemon/billing/line.h"
 #include "daemon/http/actor.h"
 #include "proto/contract.h"
 #include "proto/csv.h"
@@ -109,4 +110,30 @@ TEST(bug_0047_focus_names_are_no_formulas)
     EXPECT(strstr(buffer.data, ",+") == NULL && strstr(buffer.data, ",'+name,") != NULL);
     EXPECT(strstr(buffer.data, "-1.00,") == buffer.data);
     buffer_free(&buffer);
+}
+
+/* What could not be read of an event was priced as zero. */
+TEST(bug_0025_a_value_that_is_no_number_is_a_failure)
+{
+    static const char *const events[] = {"[[\"1\",true],[\"1e3\",false]]", "[[null,false]]",
+                                         "[[\"\",true]]", "[17]"};
+    json_t *charge = json_loads("{\"code\":\"fee\",\"kind\":\"usage\",\"price\":{\"model\":"
+                                "\"percentage\",\"rate\":\"1\"}}",
+                                0, NULL);
+
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        json_t *values = json_loads(events[i], 0, NULL);
+        char problem[LINE_PROBLEM_SIZE] = "";
+        struct line line;
+        EXPECT(!line_make(&(struct line_request){.charge = charge,
+                                                 .quantity = "1",
+                                                 .already = "1",
+                                                 .events = values,
+                                                 .tax_rate = "0.06"},
+                          &line, problem));
+        EXPECT(strstr(problem, "charge fee") != NULL);
+        line_end(&line);
+        json_decref(values);
+    }
+    json_decref(charge);
 }

@@ -80,7 +80,7 @@ TEST(database_cluster_survives)
     EXPECT(cluster_start(&cluster, problem));
     EXPECT_TEXT(problem, "");
     EXPECT(cluster.process != first);
-    cluster_stop(&cluster);
+    cluster_stop(&cluster, CLUSTER_STOP_PATIENCE);
     EXPECT_NUMBER(cluster.process, 0);
     EXPECT(!cluster_running(&cluster));
     rmdir(socket_directory);
@@ -108,9 +108,41 @@ TEST(database_cluster_outlives_its_supervisor)
     EXPECT_NUMBER(getsid(cluster.process), cluster.process);
     /* It was adopted, not started: it is no child of ours. */
     EXPECT(waitpid(cluster.process, NULL, WNOHANG) < 0);
-    cluster_stop(&cluster);
+    cluster_stop(&cluster, CLUSTER_STOP_PATIENCE);
     EXPECT(monotonic_milliseconds() - start < STOP_PATIENCE);
     EXPECT(!cluster_running(&cluster));
+}
+
+/* Stopped again and again, it sees no signal but the last. */
+_Noreturn static void keep_stopped(pid_t process)
+{
+    while (kill(process, SIGSTOP) == 0)
+        usleep(100);
+    _exit(0);
+}
+
+/* The wait for its end had none. */
+TEST(bug_0026_a_frozen_cluster_is_killed)
+{
+    enum { PATIENCE = 100, LIMIT = 60000 };
+    char problem[CLUSTER_PROBLEM_SIZE] = "";
+    struct cluster cluster;
+
+    cluster_describe(&cluster, support_directory(NULL), NULL, support_user(), support_group());
+    EXPECT(cluster_start(&cluster, problem));
+    pid_t freezer = fork();
+    if (freezer == 0)
+        keep_stopped(cluster.process);
+    int64_t start = monotonic_milliseconds();
+    cluster_stop(&cluster, PATIENCE);
+    EXPECT(monotonic_milliseconds() - start < LIMIT);
+    EXPECT_NUMBER(cluster.process, 0);
+    kill(freezer, SIGKILL);
+    EXPECT(waitpid(freezer, NULL, 0) == freezer);
+    /* What was not written is read from the log. */
+    EXPECT(cluster_start(&cluster, problem));
+    EXPECT_TEXT(problem, "");
+    cluster_stop(&cluster, CLUSTER_STOP_PATIENCE);
 }
 
 static void expect_problem(const struct cluster *described, const char *text)
@@ -139,7 +171,7 @@ TEST(database_cluster_names_remedies)
     cluster_describe(&cluster, state, NULL, support_user(), support_group());
     EXPECT(cluster_start(&cluster, problem));
     EXPECT_TEXT(problem, "");
-    cluster_stop(&cluster);
+    cluster_stop(&cluster, CLUSTER_STOP_PATIENCE);
     snprintf(path, sizeof path, "%s/postgresql/data/PG_VERSION", state);
     FILE *file = fopen(path, "w");
     fputs("9\n", file);
