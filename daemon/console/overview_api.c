@@ -16,5 +16,6 @@ enum step operation_get_overview(struct request *request)
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
         request_bind(request, parts[i].bind,
                      actor_may(request_actor(request), parts[i].permission) ? "true" : "false");
+    request_prepend(request, &statement_plan_each_time);
     return request_run(request, &statement_get_overview);
 }

@@ -120,6 +120,7 @@ create table invoices (
 );
 comment on table invoices is 'domain: billing; one for a billing account, cycle and kind; never changed once finalized';
 create index invoices_period on invoices (period, id);
+create index invoices_due on invoices (due_on, id);
 
 create table invoice_lines (
     tenant_id text collate "C" not null,
