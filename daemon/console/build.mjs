@@ -3,13 +3,13 @@
 //     node build.mjs --source DIR --contract openapi.json --out DIR
 //
 // DIR/tree of --out holds the packages (npm ci) and gets a copy of the sources, since those may be
-// read-only. Written are, the index first and the blob last:
+// read-only. Written are, in this order:
 //
-//     bundle_index.c   const struct console_asset console_assets[], sorted by path
 //     bundle.blob      all bytes of all assets: identity, gzip and brotli, one after the other
+//     bundle_index.c   const struct console_asset console_assets[], sorted by path
 //     bundle.sizes     name and brotli size of each entry with all that it loads, for make check
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { spawnSync } from "node:child_process";
 import { basename, join, resolve } from "node:path";
@@ -154,7 +154,7 @@ function write(all) {
       "},\n"
     );
   });
-  mkdirSync(out, { recursive: true });
+  writeFileSync(join(out, "bundle.blob"), Buffer.concat(parts));
   writeFileSync(
     join(out, "bundle_index.c"),
     `/* Made by build.mjs; what bundle.blob holds. */\n#include "daemon/console/console.h"\n\n` +
@@ -162,7 +162,6 @@ function write(all) {
       `const size_t console_assets_count = ${all.length};\n`,
   );
   writeFileSync(join(out, "bundle.sizes"), sizes(all));
-  writeFileSync(join(out, "bundle.blob"), Buffer.concat(parts));
 }
 
 function sizes(all) {

@@ -30,7 +30,7 @@ export type Query<P extends keyof paths> =
   Of<P, "get"> extends { parameters: { query?: infer Q } } ? NonNullable<Q> : never;
 type InPath<P extends string> = P extends `${string}{${infer Name}}${infer Rest}`
   ? { [N in Name]: string | number } & InPath<Rest>
-  : unknown;
+  : object;
 
 export interface Extra<P extends string> {
   at?: InPath<P>;

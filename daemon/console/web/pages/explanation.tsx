@@ -12,7 +12,6 @@ import { t, wordFor } from "../words/words";
 
 type Invoice = Schemas["Invoice"];
 type Explanation = Schemas["InvoiceLineExplanation"];
-type Line = Explanation["line"];
 type PriceStep = Schemas["PriceStep"];
 /** A step of a line: one of a price's, or the share of the period. */
 type Step = Omit<PriceStep, "step"> & {
@@ -32,7 +31,7 @@ const EVENTS_SHOWN = 5;
 const TIMES = " × ";
 
 /** One row of the working: what it is, how it is reckoned, what comes of it. */
-function written(step: Step, line: Line, currency: string): [string, string, string] {
+function written(step: Step, currency: string): [string, string, string] {
   const amount = (value = "0") => exact(value, currency);
   const number = (value = "0") => decimal(value);
   const result = step.amount === undefined ? number(step.result) : amount(step.amount);
@@ -116,7 +115,7 @@ function Arithmetic({ explained, currency }: { explained: Explanation; currency:
   const events = all.filter(({ step }) => step === "event");
   const hidden = events.slice(EVENTS_SHOWN);
   const before = all.filter((step) => !hidden.includes(step));
-  const write = (steps: Step[]) => steps.map((step) => written(step, line, currency));
+  const write = (steps: Step[]) => steps.map((step) => written(step, currency));
   const eventsEnd = before.findLastIndex(({ step }) => step === "event") + 1;
   const net = rounding["net"] as Schemas["Money"];
   return (

@@ -61,7 +61,6 @@ function Tiles({ overview }: { overview: Overview }) {
   const waiting = countOf(overview, WAITING);
   const failed = countOf(overview, ["failed"]);
   const { unpaid } = overview;
-  const bills = may("invoices:read");
   return (
     <div class="tiles">
       {month && (
@@ -73,7 +72,7 @@ function Tiles({ overview }: { overview: Overview }) {
               <StateBadge state={month.state} /> {t.overview.bills(month.invoices)}
             </>
           }
-          to={bills ? `/console/bills?period=${month.period}` : undefined}
+          to={`/console/bills?period=${month.period}`}
         />
       )}
       <Tile
@@ -82,6 +81,7 @@ function Tiles({ overview }: { overview: Overview }) {
         note={t.overview.recurringNote(countOf(overview, ["active"]))}
         to="/console/resources?state=active"
       />
+      {unpaid && (
       <Tile
         name={t.overview.unpaid}
         value={money(unpaid.total)}
@@ -92,8 +92,9 @@ function Tiles({ overview }: { overview: Overview }) {
             t.overview.noneOverdue(unpaid.invoices)
           )
         }
-        to={bills ? "/console/bills?state=finalized" : undefined}
+        to="/console/bills?state=finalized"
       />
+      )}
       <Tile
         name={t.overview.waiting}
         value={count(waiting)}
@@ -179,7 +180,24 @@ function placeOf(id: string): string | null {
   return place === undefined ? null : place.endsWith("/") ? place + id : `${place}?state=failed`;
 }
 
-function Attention({ overview }: { overview: Overview }) {
+type Attention = Overview["attention"][number];
+
+/** The name of what needs attention: of a thing its own, of work and of packets what they are. */
+function nameOf({ reason, name, id }: Attention): string {
+  if (reason === "operation_failed") return wordFor(t.operations.kinds, name);
+  if (reason === "radius_quarantine") return wordFor(t.quarantine, name);
+  return name || id;
+}
+
+function detailOf({ reason, detail }: Attention): string {
+  if (reason === "resource_waiting") return wordFor(t.states, detail);
+  if (reason === "radius_quarantine") return t.overview.packets(detail);
+  if (reason !== "invoice_overdue") return detail || "—";
+  const [amount = "", currency = ""] = detail.split(" ");
+  return money({ amount, currency });
+}
+
+function AttentionList({ overview }: { overview: Overview }) {
   const rows = overview.attention;
   if (rows.length === 0)
     return (
@@ -200,7 +218,7 @@ function Attention({ overview }: { overview: Overview }) {
             head: true,
             cell: (row) => {
               const place = placeOf(row.id);
-              return place ? <Link to={place}>{row.name || row.id}</Link> : row.name || row.id;
+              return place ? <Link to={place}>{nameOf(row)}</Link> : nameOf(row);
             },
           },
           {
@@ -211,7 +229,7 @@ function Attention({ overview }: { overview: Overview }) {
               </span>
             ),
           },
-          { name: t.overview.detail, cell: (row) => row.detail || "—" },
+          { name: t.overview.detail, cell: detailOf },
           ...(isOperator()
             ? [
                 {
@@ -282,9 +300,11 @@ export function OverviewPage() {
           <>
             <Tiles overview={data} />
             <div class="columns">
-              <Panel title={t.overview.chargesByMonth}>
-                <Charges months={data.months} />
-              </Panel>
+              {may("invoices:read") && (
+                <Panel title={t.overview.chargesByMonth}>
+                  <Charges months={data.months} />
+                </Panel>
+              )}
               <Panel
                 title={t.overview.activeDays}
                 note={
@@ -297,7 +317,7 @@ export function OverviewPage() {
             </div>
             <div class="columns wide-first">
               <Panel title={t.overview.attention}>
-                <Attention overview={data} />
+                <AttentionList overview={data} />
               </Panel>
               <Panel title={t.overview.resourcesByState}>
                 <StateTable overview={data} />

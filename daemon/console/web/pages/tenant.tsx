@@ -6,7 +6,7 @@ import { useGet } from "../data/use";
 import { StateBadge } from "../parts/badge";
 import { Id } from "../parts/copy";
 import { Facts } from "../parts/facts";
-import { count, kindWord, money } from "../parts/format";
+import { count, kindWord, money, monthName } from "../parts/format";
 import { Page, Panel, Tabs } from "../parts/page";
 import { Await, ErrorBox, Skeleton } from "../parts/status";
 import { Time, ZoneNote } from "../parts/time";
@@ -26,7 +26,7 @@ function Figures({ tenant }: { tenant: Tenant }) {
         <div class="tiles">
           {data.months.slice(-1).map((month) => (
             <div class="tile" key={month.period}>
-              <span class="tile-name">{t.overview.charges(month.period)}</span>
+              <span class="tile-name">{t.overview.charges(monthName(month.period))}</span>
               <span class="tile-value">{money(month.total)}</span>
               <span class="tile-note"><StateBadge state={month.state} /></span>
             </div>
@@ -36,11 +36,21 @@ function Figures({ tenant }: { tenant: Tenant }) {
             <span class="tile-value">{money(data.recurring)}</span>
             <span class="tile-note">{t.tenants.aMonth}</span>
           </div>
-          <div class="tile">
-            <span class="tile-name">{t.overview.unpaid}</span>
-            <span class="tile-value">{money(data.unpaid.total)}</span>
-            <span class="tile-note">{t.overview.noneOverdue(data.unpaid.invoices)}</span>
-          </div>
+          {data.unpaid && (
+            <div class="tile">
+              <span class="tile-name">{t.overview.unpaid}</span>
+              <span class="tile-value">{money(data.unpaid.total)}</span>
+              <span class="tile-note">
+                {data.unpaid.overdue_invoices > 0 ? (
+                  <span class="bad-text">
+                    {t.overview.overdue(money(data.unpaid.overdue_total), data.unpaid.overdue_invoices)}
+                  </span>
+                ) : (
+                  t.overview.noneOverdue(data.unpaid.invoices)
+                )}
+              </span>
+            </div>
+          )}
           <div class="tile">
             <span class="tile-name">{t.tenants.activeResources}</span>
             <span class="tile-value">

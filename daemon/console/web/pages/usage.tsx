@@ -213,7 +213,7 @@ export function UsageExplorer({ tenant }: { tenant?: string }) {
     (kind && meters.find((meter) => meter.resource_kind === kind)?.code) ||
     (meters.some((meter) => meter.code === "broadband-bytes") ? "broadband-bytes" : (meters[0]?.code ?? ""));
   const [code, setCode] = useFilter("meter", usual);
-  const [span, setSpan] = useFilter("span", "30d");
+  const [span] = useFilter("span", "30d");
   const range = rangeOf(SPANS.includes(span as Span) ? (span as Span) : "30d", zone());
   const [window, setWindow] = useFilter("window", range.window);
   const [group, setGroup] = useFilter("group");

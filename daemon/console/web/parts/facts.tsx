@@ -1,7 +1,7 @@
 // A column of facts about one thing: names and values.
 import type { ComponentChildren } from "preact";
 
-export type Fact = [name: string, value: ComponentChildren] | false | null | undefined;
+export type Fact = [name: string, value: ComponentChildren] | false | "" | null | undefined;
 
 export function Facts({ facts }: { facts: Fact[] }) {
   return (
