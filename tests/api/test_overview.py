@@ -103,7 +103,7 @@ class ResourceTest(OverviewTest):
             return [{"code": "fee", "name": "月租", "kind": "recurring",
                      "price": {"model": "flat", "amount": amount, **modifiers}},
                     {"code": "traffic", "name": "流量", "kind": "usage", "meter": "broadband-bytes",
-                     "price": {"model": "unit", "unit_amount": "7"}}]
+                     "price": {"model": "flat", "amount": "7"}}]
         offer = self.offer("broadband", *charges("99.99", discount_percent="10"))
         path = f"/v1/plans/{offer['plan']['id']}"
         names = {"offering_id": offer["offering"]["id"], "plan_id": offer["plan"]["id"]}
@@ -243,14 +243,20 @@ class InvoiceTest(OverviewTest):
 class ClosedTest(OverviewTest):
     settings = {"workers": 1}  # a daemon of its own: a close is for all
 
-    def test_a_closed_month(self):
-        tenant, _ = self.tenant()
+    def test_states_of_a_month(self):
+        def state():
+            return [(each["state"], each["invoices"]) for each in self.overview()["months"]]
         start = datetime.datetime.fromisoformat(f"{month(1)}-01T12:00:00+08:00").isoformat()
-        self.resource(self.platform, "broadband", effective_at=start, tenant=tenant["id"])
-        self.bill(month(1), finalize=True)
-        self.assertEqual([each["state"] for each in self.overview()["months"]], ["finalized"])
+        renters = [self.tenant()[0] for _ in range(2)]
+        for tenant in renters:
+            self.resource(self.platform, "broadband", effective_at=start, tenant=tenant["id"])
+        self.bill(month(1), renters[0], finalize=True)
+        self.bill(month(1), renters[1])
+        self.assertEqual(state(), [("draft", 2)])
+        self.bill(month(1), renters[1], finalize=True)
+        self.assertEqual(state(), [("finalized", 2)])
         self.operation(self.platform.post(f"/v1/periods/{month(1)}/close"))
-        self.assertEqual([each["state"] for each in self.overview()["months"]], ["closed"])
+        self.assertEqual(state(), [("closed", 2)])
 
 
 class AttentionTest(OverviewTest):
