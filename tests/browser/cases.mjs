@@ -99,7 +99,7 @@ export async function keyboard_only(open, options) {
   await tabTo(visitor, "input[type=password]");
   await page.keyboard.type(password);
   await page.keyboard.press("Enter");
-  await page.waitForSelector("nav.rail");
+  await page.waitForSelector(".frame");
   await visitor.settled();
   await tabTo(visitor, 'nav.rail a[href="/console/resources"]');
   await page.keyboard.press("Enter");
@@ -178,7 +178,7 @@ export async function expired_session(open, options) {
   const refused = await page.locator(".error-box").innerText();
   await page.locator("input[type=password]").fill(options.users.root.password);
   await page.locator("button[type=submit]").click();
-  await page.waitForSelector("nav.rail");
+  await page.waitForSelector(".frame");
   await page.waitForURL("**/console/bills");
   return { refused };
 }

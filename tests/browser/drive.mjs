@@ -65,7 +65,7 @@ export class Visitor {
     await this.page.locator("input[type=email]").fill(email);
     await this.page.locator("input[type=password]").fill(password);
     await this.page.locator("button[type=submit]").click();
-    await this.page.waitForSelector("nav.rail, .error-box");
+    await this.page.waitForSelector(".frame, .error-box");
     await this.settled();
   }
 
