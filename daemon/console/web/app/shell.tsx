@@ -1,10 +1,9 @@
 // What is around every page: the rail, the header, the keys, and sign-in for who is not known.
 import { useEffect, useState } from "preact/hooks";
-import { loadSession, may, me, session, signOut, zone } from "../data/session";
+import { loadSession, may, me, session, signOut } from "../data/session";
 import { useStore } from "../data/store";
 import { useGet, usePolling } from "../data/use";
 import { Dialog } from "../parts/dialog";
-import { offset } from "../parts/format";
 import { Icon, Mark } from "../parts/icon";
 import { Page } from "../parts/page";
 import { Empty, ErrorBox, Skeleton } from "../parts/status";
@@ -46,9 +45,6 @@ function Rail({ open, close }: { open: boolean; close: () => void }) {
           <Icon name="docs" />
           {t.nav.docs}
         </a>
-        <p class="muted">
-          {t.common.timesIn(zone(), offset(zone()))}
-        </p>
       </div>
     </nav>
   );

@@ -13,25 +13,36 @@ export const session = store<Session | null | undefined>(undefined);
 /** Set when a session ended by itself, so that sign-in says so. */
 export const expired = store(false);
 
+// A page cannot see the session's cookie; this tells whether it is worth to ask.
+const KEPT_AS = "bccd.signed-in";
+
 onSignedOut(() => {
+  localStorage.removeItem(KEPT_AS);
   expired.set(session.get() != null);
   session.set(null);
 });
 
 /** Throws what went wrong; of a session that is not there `session` is null then. */
 export async function loadSession(): Promise<void> {
-  const [me, overview] = await Promise.all([get("/v1/me"), get("/v1/overview")]);
+  if (localStorage.getItem(KEPT_AS) === null) {
+    session.set(null);
+    return;
+  }
+  const me = await get("/v1/me");
+  const overview = await get("/v1/overview");
   session.set({ me, zone: overview.time_zone });
 }
 
 export async function signIn(email: string, password: string): Promise<void> {
   await post("/v1/sessions", { body: { email, password } });
+  localStorage.setItem(KEPT_AS, "yes");
   await loadSession();
   expired.set(false);
 }
 
 export async function signOut(): Promise<void> {
   await remove("/v1/sessions/current");
+  localStorage.removeItem(KEPT_AS);
   expired.set(false);
   session.set(null);
 }

@@ -56,7 +56,7 @@ export function BillList({ tenant }: { tenant?: string }) {
           {
             name: t.bills.number,
             head: true,
-            cell: (bill) => <Link to={`/console/bills/${bill.id}`}>{bill.number ?? t.bills.noNumber}</Link>,
+            cell: (bill) => <Link class="nowrap" to={`/console/bills/${bill.id}`}>{bill.number ?? t.bills.noNumber}</Link>,
           },
           ...(withTenant
             ? [{ name: t.tenants.one, cell: (bill: Invoice) => <TenantName id={bill.tenant_id} known={bill.buyer} /> }]

@@ -9,7 +9,6 @@ import { Chart } from "../parts/chart";
 import {
   count,
   decimal,
-  kindWord,
   lastDay,
   money,
   monthName,
@@ -159,7 +158,7 @@ function ActiveDays({ days }: { days: Overview["active_days"] }) {
       firstColumn={t.usage.day}
       axis={(value) => (Number.isInteger(value) ? count(value) : "")}
       series={KINDS.map((kind, index) => ({
-        name: kindWord(kind),
+        name: t.kindsMany[kind],
         colour: index + 1,
         values: days.map((day) => day[kind]),
         texts: days.map((day) => count(day[kind])),
@@ -218,7 +217,8 @@ function AttentionList({ overview }: { overview: Overview }) {
             head: true,
             cell: (row) => {
               const place = placeOf(row.id);
-              return place ? <Link to={place}>{nameOf(row)}</Link> : nameOf(row);
+              const name = <span class={row.id.startsWith("inv_") ? "nowrap" : undefined}>{nameOf(row)}</span>;
+              return place ? <Link to={place}>{name}</Link> : name;
             },
           },
           {
@@ -265,7 +265,7 @@ function StateTable({ overview }: { overview: Overview }) {
       columns={[
         { name: t.resources.state, head: true, cell: (state) => <StateBadge state={state} /> },
         ...KINDS.map((kind) => ({
-          name: kindWord(kind),
+          name: t.kindsMany[kind],
           figure: true,
           cell: (state: string) => {
             const found = number(kind, state);

@@ -62,7 +62,7 @@ function Limits({ contract, given }: { contract: Contract; given: Schema }) {
   return (
     <>
       {format && <span class="limit">{format}</span>}
-      {values && (
+      {values && values.length > 1 && (
         <span class="limit">
           {t.docs.values}{" "}
           {values.map((value) => (
@@ -75,6 +75,15 @@ function Limits({ contract, given }: { contract: Contract; given: Schema }) {
   );
 }
 
+interface PropertyProps {
+  contract: Contract;
+  name: string;
+  given: Schema;
+  /** Of a request, which says what is required; an answer has all its fields. */
+  asked: boolean;
+  required: boolean;
+}
+
 /** The schema below this one that has fields of its own; null of plain values. */
 function inner(contract: Contract, given: Schema): Schema[] {
   const schema = resolve(contract, given);
@@ -84,7 +93,7 @@ function inner(contract: Contract, given: Schema): Schema[] {
   return schema.properties ? [given] : [];
 }
 
-function Property({ contract, name, given, required }: { contract: Contract; name: string; given: Schema; required: boolean }) {
+function Property({ contract, name, given, asked, required }: PropertyProps) {
   const [open, setOpen] = useState(false);
   const schema = resolve(contract, given);
   const below = inner(contract, given);
@@ -93,7 +102,7 @@ function Property({ contract, name, given, required }: { contract: Contract; nam
       <div class="property-head">
         <code class="property-name">{name}</code>
         <span class="muted">{typeText(contract, given)}</span>
-        {required && <span class="required">{t.docs.required}</span>}
+        {asked && required && <span class="required">{t.docs.required}</span>}
       </div>
       {schema.description && <Prose text={schema.description} />}
       <Limits contract={contract} given={given} />
@@ -102,14 +111,14 @@ function Property({ contract, name, given, required }: { contract: Contract; nam
           <summary>
             {t.docs.schema} {below.map((each) => nameOf(each)).filter(Boolean).join(t.docs.or)}
           </summary>
-          {open && below.map((each, index) => <Properties key={index} contract={contract} given={each} />)}
+          {open && below.map((each, index) => <Properties key={index} contract={contract} given={each} asked={asked} />)}
         </details>
       )}
     </li>
   );
 }
 
-function Properties({ contract, given }: { contract: Contract; given: Schema }) {
+function Properties({ contract, given, asked }: { contract: Contract; given: Schema; asked: boolean }) {
   const shown = inner(contract, given);
   if (shown.length > 1)
     return (
@@ -117,7 +126,7 @@ function Properties({ contract, given }: { contract: Contract; given: Schema }) 
         {shown.map((choice, index) => (
           <details key={index}>
             <summary>{nameOf(choice) ?? t.docs.oneOf}</summary>
-            <Properties contract={contract} given={choice} />
+            <Properties contract={contract} given={choice} asked={asked} />
           </details>
         ))}
       </>
@@ -126,7 +135,7 @@ function Properties({ contract, given }: { contract: Contract; given: Schema }) 
   return (
     <ul class="properties">
       {Object.entries(schema.properties ?? {}).map(([name, each]) => (
-        <Property key={name} contract={contract} name={name} given={each} required={schema.required?.includes(name) ?? false} />
+        <Property key={name} contract={contract} name={name} given={each} asked={asked} required={schema.required?.includes(name) ?? false} />
       ))}
     </ul>
   );
@@ -234,7 +243,7 @@ function Details({ contract, operation }: { contract: Contract; operation: Opera
       )}
       {body && (
         <Section title={`${t.docs.body} · ${body.type}`}>
-          <Properties contract={contract} given={body.schema} />
+          <Properties contract={contract} given={body.schema} asked />
           <Code text={JSON.stringify(exampleOf(contract, body.schema), null, 2)} label={t.docs.example} />
         </Section>
       )}
@@ -243,7 +252,7 @@ function Details({ contract, operation }: { contract: Contract; operation: Opera
           <Prose text={answer.description} />
           {answer.schema && (
             <>
-              <Properties contract={contract} given={answer.schema} />
+              <Properties contract={contract} given={answer.schema} asked={false} />
               {answer.type === "application/json" && (
                 <Code text={JSON.stringify(exampleOf(contract, answer.schema), null, 2)} label={t.docs.example} />
               )}

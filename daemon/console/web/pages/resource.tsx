@@ -22,6 +22,10 @@ import { Actions } from "./resource_actions";
 type Resource = Schemas["Resource"];
 type Transition = Schemas["ResourceTransition"];
 
+function rate(most: number, committed: number): string {
+  return committed === 0 ? t.resources.upTo(megabits(most)) : t.resources.committed(megabits(most), megabits(committed));
+}
+
 const megabits = (kilobits: number) => `${brief(String(kilobits / 1000), 1)} Mbit/s`;
 
 function ownFacts(resource: Resource): Fact[] {
@@ -32,8 +36,8 @@ function ownFacts(resource: Resource): Fact[] {
     return [
       [t.resources.login, <code>{broadband.login}</code>],
       [t.resources.technology, wordFor(t.technologies, broadband.access_technology)],
-      [t.resources.down, t.resources.upTo(megabits(broadband.maximum_downstream_kbit), megabits(broadband.committed_downstream_kbit))],
-      [t.resources.upward, t.resources.upTo(megabits(broadband.maximum_upstream_kbit), megabits(broadband.committed_upstream_kbit))],
+      [t.resources.down, rate(broadband.maximum_downstream_kbit, broadband.committed_downstream_kbit)],
+      [t.resources.upward, rate(broadband.maximum_upstream_kbit, broadband.committed_upstream_kbit)],
       [t.resources.staticAddress, broadband.static_address && <code>{broadband.static_address}</code>],
     ];
   if (terminal?.terminal)
@@ -72,6 +76,8 @@ function ResourceFacts({ resource }: { resource: Resource }) {
   );
 }
 
+// Actions after which the state goes without saying.
+const SAYS_ITS_STATE = ["create", "approve", "reject", "provision", "activate", "suspend", "fail", "retry"];
 const MINUTE = 60000; // milliseconds
 const differs = (a: string, b: string) => Math.abs(Date.parse(a) - Date.parse(b)) > MINUTE;
 
@@ -82,7 +88,7 @@ function Step({ step }: { step: Transition }) {
       <div class="track-step">
         <div class="track-head">
           <strong>{wordFor(t.pastActions, step.action)}</strong>
-          <StateBadge state={step.to_state} />
+          {!SAYS_ITS_STATE.includes(step.action) && <StateBadge state={step.to_state} />}
         </div>
         {step.reason && <p class="track-reason">{step.reason}</p>}
         <p class="muted">

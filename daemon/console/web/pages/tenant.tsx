@@ -6,13 +6,13 @@ import { useGet } from "../data/use";
 import { StateBadge } from "../parts/badge";
 import { Id } from "../parts/copy";
 import { Facts } from "../parts/facts";
-import { count, kindWord, money, monthName } from "../parts/format";
+import { count, money, monthName } from "../parts/format";
 import { Page, Panel, Tabs } from "../parts/page";
 import { Await, ErrorBox, Skeleton } from "../parts/status";
 import { Time, ZoneNote } from "../parts/time";
 import { named, t } from "../words/words";
 import { BillList } from "./bills";
-import { ResourceList } from "./resources";
+import { KINDS, ResourceList } from "./resources";
 import { UsageExplorer } from "./usage";
 
 type Tenant = { id: string };
@@ -57,9 +57,9 @@ function Figures({ tenant }: { tenant: Tenant }) {
               {count(data.resources.filter(({ state }) => state === "active").reduce((sum, row) => sum + row.count, 0))}
             </span>
             <span class="tile-note">
-              {data.resources
-                .filter(({ state }) => state === "active")
-                .map((row) => `${kindWord(row.kind)} ${count(row.count)}`)
+              {KINDS.map((kind) => data.resources.find((row) => row.state === "active" && row.kind === kind))
+                .filter((row) => row !== undefined)
+                .map((row) => t.kindCounts[row.kind](row.count))
                 .join(" · ")}
             </span>
           </div>
@@ -105,6 +105,7 @@ export function TenantPage({ at }: { at: Record<string, string> }) {
           <Figures tenant={tenant} />
           <Panel title={t.tenants.about}>
             <Facts
+              broad
               facts={[
                 [t.tenants.nameZh, tenant.name],
                 [t.tenants.nameEn, tenant.name_en],

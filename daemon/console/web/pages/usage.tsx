@@ -83,6 +83,18 @@ function tick(from: string, window: Window, zoneName: string): string {
   return clock === "00:00" ? shortDay(date) : clock;
 }
 
+/** The beginnings of all windows of a range, also of those in which nothing was used. */
+function windowsOf({ from, to, window, time_zone }: { from: string; to: string; window: Window; time_zone: string }): string[] {
+  const found: string[] = [];
+  const step: Record<Window, (at: string) => string> = {
+    hour: (at) => new Date(Date.parse(at) + 3600000).toISOString().replace(".000Z", "Z"),
+    day: (at) => instantOf(addDays(day(at, time_zone), 1), time_zone),
+    month: (at) => instantOf(`${addMonths(day(at, time_zone).slice(0, 7), 1)}-01`, time_zone),
+  };
+  for (let at = from; Date.parse(at) < Date.parse(to); at = step[window](at)) found.push(at);
+  return found;
+}
+
 /** A reader for the figures of one unit: bytes are shown in the unit that suits the largest. */
 function scaleFor(usage: Usage): { unit: string; draw: (value: string) => number; text: (value: string) => string; axis: (value: number) => string } {
   if (usage.unit !== "Bytes")
@@ -121,10 +133,17 @@ function add(a: string, b: string): string {
   return moved(String(sum), -places);
 }
 
-function UsageView({ usage, grouped, tenant }: { usage: Usage; grouped: boolean; tenant: string }) {
+interface UsageViewProps {
+  usage: Usage;
+  range: { from: string; to: string };
+  grouped: boolean;
+  tenant: string;
+}
+
+function UsageView({ usage, range, grouped, tenant }: UsageViewProps) {
   const zoneName = usage.time_zone;
   const scale = scaleFor(usage);
-  const instants = [...new Set(usage.data.map(({ from }) => from))].sort();
+  const instants = grouped ? windowsOf({ ...usage, ...range }) : usage.data.map(({ from }) => from);
   const additive = ["sum", "count", "days"].includes(usage.aggregation);
   const resources = useGet(grouped ? "/v1/resources" : null, {
     query: { limit: 500, ...(tenant && isOperator() ? { tenant } : {}) },
@@ -263,7 +282,7 @@ export function UsageExplorer({ tenant }: { tenant?: string }) {
         }
       >
         <Await of={usage} rows={8}>
-          {(data) => <UsageView usage={data} grouped={grouped} tenant={whose} />}
+          {(data) => <UsageView usage={data} range={range} grouped={grouped} tenant={whose} />}
         </Await>
       </Panel>
       <ZoneNote />

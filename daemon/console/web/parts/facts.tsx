@@ -3,9 +3,10 @@ import type { ComponentChildren } from "preact";
 
 export type Fact = [name: string, value: ComponentChildren] | false | "" | null | undefined;
 
-export function Facts({ facts }: { facts: Fact[] }) {
+/** `broad`: in several columns, where there is room. */
+export function Facts({ facts, broad }: { facts: Fact[]; broad?: boolean }) {
   return (
-    <dl class="facts">
+    <dl class={broad ? "facts broad" : "facts"}>
       {facts.filter((fact) => !!fact).map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>

@@ -53,7 +53,7 @@ interface PanelProps {
 
 export function Panel({ title, note, children, class: also }: PanelProps) {
   return (
-    <section class={`panel ${also ?? ""}`} aria-label={title}>
+    <section class={`panel ${also ?? ""}`}>
       {(title || note) && (
         <header class="panel-head">
           {title && <h2>{title}</h2>}

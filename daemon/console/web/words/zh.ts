@@ -90,6 +90,12 @@ export const zh: Words = {
     noMatch: "没有符合筛选条件的内容，清除筛选可查看全部。",
   },
   kinds: { software: "软件", broadband: "宽带", terminal: "终端" },
+  kindsMany: { software: "软件", broadband: "宽带", terminal: "终端" },
+  kindCounts: {
+    software: (count) => `软件 ${number(count)}`,
+    broadband: (count) => `宽带 ${number(count)}`,
+    terminal: (count) => `终端 ${number(count)}`,
+  },
   states: {
     requested: "已申请",
     approved: "已批准",
@@ -202,7 +208,8 @@ export const zh: Words = {
     technology: "接入方式",
     down: "下行",
     upward: "上行",
-    upTo: (most, least) => `最高 ${most}，保障 ${least}`,
+    upTo: (most) => `最高 ${most}`,
+    committed: (most, least) => `最高 ${most}，保障 ${least}`,
     staticAddress: "固定地址",
     assetTag: "资产标签",
     model: "型号",
