@@ -269,12 +269,12 @@ class AttentionTest(OverviewTest):
         self.act(failed, "fail", {"code": "no-signal", "detail": "光路不通", "retryable": True})
         active = self.resource(owner, "software")
         operation = f"op_{SEED:026}"
+        error = '{"code": "x", "detail": "Out of space."}'
         self.database().execute(
             "insert into operations (id, tenant_id, kind, state, error, ended_at) values "
-            f"('{operation}', '{tenant['id']}', 'export', 'failed', "
-            """'{"code": "x", "detail": "Out of space."}', now()), """
-            f"('{operation[:-1]}0', '{tenant['id']}', 'export', 'failed', "
-            "'{}', now() - interval '31 days')")
+            f"('{operation}', '{tenant['id']}', 'export', 'failed', '{error}', now()), "
+            f"('{operation[:-1]}0', '{tenant['id']}', 'export', 'failed', '{error}', "
+            "now() - interval '31 days')")
         for overview in (self.of(tenant), self.overview(owner)):
             found = overview["attention"]
             self.assertEqual([(each["reason"], each["id"], each["detail"]) for each in found], [
