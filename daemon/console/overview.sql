@@ -99,7 +99,9 @@ from (
         from resource_transitions t
         join resources r on r.tenant_id = t.tenant_id and r.id = t.resource_id
         cross join clock c
-        cross join lateral (select (t.effective_at at time zone c.time_zone)::date as day) l
+        cross join lateral (
+            select case when t.effective_at <= now() then (t.effective_at at time zone c.time_zone)::date
+                        else c.today + 1 end as day) l -- what is ahead is no day's yet
         where {{own t}} and {{own r}} and 'active' in (t.from_state, t.to_state)
           and t.effective_at >= (select f.first_day::timestamp at time zone f.time_zone from clock f)) d
     group by d.resource_id, d.kind, d.day) s
