@@ -3,12 +3,14 @@
  * before it:
  *
  *     tenants identity rating catalog resources broadband terminals software metering billing
- *     exports operations audit demonstration
+ *     exports operations audit console demonstration
  */
 #include "daemon/billing/billing.h"
+#include "daemon/console/console.h"
 #include "daemon/db/job.h"
 #include "daemon/exports/exports.h"
 #include "daemon/http/http.h"
+#include "daemon/http/request.h"
 #include "daemon/metering/metering.h"
 #include "daemon/operations/forget_job.h"
 #include "daemon/process/courier.h"
@@ -17,3 +19,5 @@ const struct job_kind *const job_kinds[] = {
     &billing_run_kind, &billing_close_kind,     &export_kind,         &metering_fold_kind,
     &http_forget_kind, &operations_forget_kind, &courier_forget_kind, NULL,
 };
+
+const page_handler page_handlers[] = {console_page, NULL};

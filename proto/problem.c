@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "proto/accept.h"
 #include "proto/json.h"
-
-enum { QUALITY_MOST = 1000, ACCEPT_RANGES_LIMIT = 32 };
 
 static int compare(const void *key, const void *row)
 {
@@ -88,37 +87,6 @@ void problem_write(struct buffer *body, const struct problem_kind *kind, enum la
 
 /* ---- Accept-Language ---- */
 
-/* "0.8" as 800, by RFC 9110, 12.4.2; 0 for what is no quality. */
-static unsigned read_quality(struct slice text)
-{
-    unsigned quality, weight = QUALITY_MOST / 10;
-
-    if (text.length < 1 || (text.data[0] != '0' && text.data[0] != '1') ||
-        (text.length > 1 && text.data[1] != '.'))
-        return 0;
-    quality = text.data[0] == '1' ? QUALITY_MOST : 0;
-    for (size_t i = 2; i < text.length; i++, weight /= 10) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return 0;
-        quality += (unsigned)(text.data[i] - '0') * weight;
-    }
-    return quality > QUALITY_MOST ? 0 : quality;
-}
-
-static unsigned range_quality(struct slice parameters)
-{
-    struct slice parameter;
-    bool more = true;
-
-    while (more) {
-        more = slice_split(&parameters, ';', &parameter);
-        parameter = slice_trim(more ? parameter : parameters);
-        if (slice_starts_with(parameter, "q=") || slice_starts_with(parameter, "Q="))
-            return read_quality((struct slice){parameter.data + 2, parameter.length - 2});
-    }
-    return QUALITY_MOST;
-}
-
 /* True for "zh", "zh-CN", "ZH-Hans" and the primary tag "zh". */
 static bool range_is(struct slice range, const char *language)
 {
@@ -129,25 +97,15 @@ static bool range_is(struct slice range, const char *language)
 
 enum language language_choose(struct slice accept_language)
 {
-    unsigned english = 0, chinese = 0;
-    bool more = true;
+    unsigned english = 0, chinese = 0, weight;
+    struct slice tag;
 
     /* Of equals the first is preferred, so a later one must be better by more than nothing. */
-    for (size_t ranges = 0; more && ranges < ACCEPT_RANGES_LIMIT; ranges++) {
-        struct slice range, tag, item;
-        unsigned quality = QUALITY_MOST;
-
-        more = slice_split(&accept_language, ',', &item);
-        range = slice_trim(more ? item : accept_language);
-        if (slice_split(&range, ';', &tag))
-            quality = range_quality(range);
-        else
-            tag = range;
-        tag = slice_trim(tag);
-        if (range_is(tag, "zh") && quality > english && quality > chinese)
-            chinese = quality;
-        if ((range_is(tag, "en") || slice_is(tag, "*")) && quality > english)
-            english = quality;
+    while (accept_next(&accept_language, &tag, &weight)) {
+        if (range_is(tag, "zh") && weight > english && weight > chinese)
+            chinese = weight;
+        if ((range_is(tag, "en") || slice_is(tag, "*")) && weight > english)
+            english = weight;
     }
     return chinese > 0 && chinese >= english ? LANGUAGE_CHINESE : LANGUAGE_ENGLISH;
 }

@@ -3,31 +3,32 @@
 const struct actor_role actor_roles[] = {
     {"platform_admin", "*"},
     {"operator",
-     "tenants:* users:* api-keys:* catalog:* resources:* terminals:* broadband:* "
+     "overview:read tenants:* users:* api-keys:* catalog:* resources:* terminals:* broadband:* "
      "software:* events:* usage:* meters:* invoices:read billing-runs:read periods:read "
      "exports:read operations:read audit:read"},
-    {"finance", "tenants:read users:read catalog:read resources:read terminals:read software:read "
+    {"finance", "overview:read tenants:read users:read catalog:read resources:read terminals:read "
+                "software:read "
                 "events:read usage:read meters:read billing-runs:* invoices:* periods:* exports:* "
                 "operations:read audit:read"},
     {"auditor",
-     "tenants:read users:read api-keys:read catalog:read resources:read "
+     "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read events:read usage:read meters:read "
      "billing-runs:read invoices:read periods:read exports:read operations:read audit:read"},
     {"park_manager",
-     "tenants:read users:read api-keys:read catalog:read resources:read "
+     "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read usage:read meters:read invoices:read "
      "operations:read audit:read"},
-    {"owner", "tenants:read users:* api-keys:* catalog:read resources:read "
+    {"owner", "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
               "resources:write terminals:read broadband:read software:* events:* usage:* "
               "meters:read invoices:read operations:read audit:read"},
-    {"admin", "tenants:read users:* api-keys:* catalog:read resources:read "
+    {"admin", "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
               "resources:write terminals:read broadband:read software:* events:* usage:* "
               "meters:read invoices:read operations:read audit:read"},
-    {"developer", "tenants:read api-keys:* catalog:read resources:read software:read "
+    {"developer", "overview:read tenants:read api-keys:* catalog:read resources:read software:read "
                   "events:* usage:* meters:read operations:read"},
-    {"billing", "tenants:read catalog:read resources:read usage:read meters:read "
+    {"billing", "overview:read tenants:read catalog:read resources:read usage:read meters:read "
                 "invoices:read operations:read"},
-    {"member", "tenants:read catalog:read resources:read software:read usage:read "
+    {"member", "overview:read tenants:read catalog:read resources:read software:read usage:read "
                "meters:read"},
 };
 

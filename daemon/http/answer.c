@@ -9,35 +9,44 @@ static const char standard_fields[] =
     "Strict-Transport-Security: max-age=31536000; includeSubDomains\r\n"
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
-    "Cross-Origin-Opener-Policy: same-origin\r\n"
-    "Cache-Control: no-store\r\n";
+    "Cross-Origin-Opener-Policy: same-origin\r\n";
+
+typedef void answer_function(struct connection *connection, int status, struct slice fields,
+                             struct slice body);
 
 void request_add_field(struct request *request, const char *name, const char *value)
 {
     buffer_append_format(&request->fields, "%s: %s\r\n", name, value);
 }
 
-void http_write_fields(struct buffer *fields, const char *request_id, const char *content_type)
+void request_set_cache_control(struct request *request, const char *value)
+{
+    request->cache_control = value;
+}
+
+void http_write_fields(struct buffer *fields, const char *request_id, const char *cache_control,
+                       const char *content_type)
 {
     buffer_append_text(fields, standard_fields);
-    buffer_append_format(fields, "Request-Id: %s\r\n", request_id);
+    buffer_append_format(fields, "Cache-Control: %s\r\nRequest-Id: %s\r\n", cache_control,
+                         request_id);
     if (content_type != NULL)
         buffer_append_format(fields, "Content-Type: %s\r\n", content_type);
     check(!buffer_overflowed(fields));
 }
 
 static enum step deliver(struct request *request, int status, const char *content_type,
-                         struct slice body)
+                         struct slice body, answer_function *answer)
 {
     struct connection *connection = request_connection(request);
 
-    http_write_fields(&request->fields, request->id, content_type);
+    http_write_fields(&request->fields, request->id, request->cache_control, content_type);
     request->status = status;
     if (connection != NULL && request->streaming) { /* what has begun cannot be taken back */
         connection_abort(connection);
     } else if (connection != NULL && !request->answered) {
         connection_set_exchange(connection, 0);
-        connection_answer(connection, status, buffer_slice(&request->fields), body);
+        answer(connection, status, buffer_slice(&request->fields), body);
     }
     return DONE;
 }
@@ -45,14 +54,19 @@ static enum step deliver(struct request *request, int status, const char *conten
 enum step request_answer_bytes(struct request *request, int status, const char *content_type,
                                struct slice bytes)
 {
-    return deliver(request, status == 0 ? request->operation->success : status, content_type,
-                   bytes);
+    return deliver(request, status == 0 ? request->operation->success : status, content_type, bytes,
+                   connection_answer);
+}
+
+enum step request_answer_constant(struct request *request, int status, const char *content_type,
+                                  struct slice bytes)
+{
+    return deliver(request, status, content_type, bytes, connection_answer_constant);
 }
 
 enum step request_answer_empty(struct request *request, int status)
 {
-    return deliver(request, status == 0 ? request->operation->success : status, NULL,
-                   (struct slice){NULL, 0});
+    return request_answer_bytes(request, status, NULL, (struct slice){NULL, 0});
 }
 
 enum step request_answer_json(struct request *request, int status, const json_t *document)
@@ -72,7 +86,7 @@ static enum step refuse(struct request *request, const char *code, const char *d
     struct buffer body = buffer_make(REQUEST_ANSWER_LIMIT);
 
     problem_write(&body, kind, request->language, detail, request->id, errors);
-    deliver(request, kind->status, "application/problem+json", buffer_slice(&body));
+    request_answer_bytes(request, kind->status, "application/problem+json", buffer_slice(&body));
     buffer_free(&body);
     return DONE;
 }
@@ -95,7 +109,7 @@ enum step request_stream(struct request *request, const char *content_type, uint
 
     if (connection == NULL)
         return DONE;
-    http_write_fields(&request->fields, request->id, content_type);
+    http_write_fields(&request->fields, request->id, request->cache_control, content_type);
     request->status = request->operation->success;
     request->streaming = true;
     connection_answer_begin(connection, request->status, buffer_slice(&request->fields), length);

@@ -58,7 +58,7 @@ static void on_failed(int status, const char *code, struct buffer *fields, struc
 
     uuid_make(id);
     problem_write(body, kind, LANGUAGE_ENGLISH, NULL, id, NULL);
-    http_write_fields(fields, id, "application/problem+json");
+    http_write_fields(fields, id, HTTP_NO_STORE, "application/problem+json");
     log_info("request_unframed", log_number("status", status), log_text("code", code),
              log_text("request_id", id));
 }

@@ -83,6 +83,7 @@ struct request *request_new(struct connection *connection, const struct http1_he
         request->certificate_name =
             arena_text(request->arena, connection_certificate_name(connection));
     request->fields = buffer_make(REQUEST_FIELDS_LIMIT);
+    request->cache_control = HTTP_NO_STORE;
     uuid_make(request->id);
     copy_head(request, head);
     take_trace(request);

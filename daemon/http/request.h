@@ -38,6 +38,12 @@ struct request;
 
 typedef enum step (*operation_handler)(struct request *request);
 
+/* What is served beside the contract, on the public listener to anybody: answers a path of its own,
+ * and returns NEXT for any other. The table is in modules.c and ends with NULL. */
+typedef enum step (*page_handler)(struct request *request, enum http1_method method,
+                                  struct slice path);
+extern const page_handler page_handlers[];
+
 /* ---- What a domain reads ---- */
 
 struct arena *request_arena(struct request *request);
@@ -110,14 +116,24 @@ enum step request_answer_bytes(struct request *request, int status, const char *
                                struct slice bytes);
 enum step request_answer_empty(struct request *request, int status);
 
+/* 405 with the field Allow, or what OPTIONS asks. */
+enum step request_refuse_method(struct request *request, const char *allow);
+
 /* A problem by its code; `detail` NULL takes the code's own sentence. */
 enum step request_refuse(struct request *request, const char *code, const char *detail);
 /* The same with JSON pointers. */
 enum step request_refuse_at(struct request *request, const char *code,
                             const struct schema_errors *errors);
 
+/* The same with bytes of the program, which are not copied. */
+enum step request_answer_constant(struct request *request, int status, const char *content_type,
+                                  struct slice bytes);
+
 /* A header field for the answer; name and value are copied. */
 void request_add_field(struct request *request, const char *name, const char *value);
+
+/* Cache-Control of the answer, "no-store" where nothing is said; kept as a pointer. */
+void request_set_cache_control(struct request *request, const char *value);
 
 /* Password hashing in the hasher: `then` is called with the outcome at hand below. */
 enum step request_hash_password(struct request *request, struct slice password,

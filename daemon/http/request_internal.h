@@ -19,6 +19,8 @@ enum {
     LIST_LIMIT_DEFAULT = 50,
 };
 
+#define HTTP_NO_STORE "no-store" /* Cache-Control of what nobody said otherwise of */
+
 struct binding {
     const char *name;
     const char *value;
@@ -74,11 +76,13 @@ struct request {
     void *state;
 
     struct buffer fields; /* header fields of the answer */
+    const char *cache_control;
     int status;
 };
 
 /* The header fields that every answer bears. */
-void http_write_fields(struct buffer *fields, const char *request_id, const char *content_type);
+void http_write_fields(struct buffer *fields, const char *request_id, const char *cache_control,
+                       const char *content_type);
 
 /* The steps, in the order of their files. */
 enum step request_route(struct request *request);

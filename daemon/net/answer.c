@@ -122,6 +122,18 @@ void connection_answer(struct connection *connection, int status, struct slice f
     write_piece(connection, body);
 }
 
+void connection_answer_constant(struct connection *connection, int status, struct slice fields,
+                                struct slice body)
+{
+    check_turn(connection, false);
+    connection_hold(connection, 0);
+    begin_answer(connection, status, fields, body.length);
+    if (!connection->bodiless)
+        connection->constant = body;
+    connection->answer_remaining = 0;
+    write_piece(connection, (struct slice){0});
+}
+
 void connection_answer_begin(struct connection *connection, int status, struct slice fields,
                              uint64_t length)
 {

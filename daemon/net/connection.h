@@ -109,6 +109,11 @@ void connection_read_body(struct connection *connection, size_t limit);
 void connection_answer(struct connection *connection, int status, struct slice fields,
                        struct slice body);
 
+/* The same with a body that outlives the process's connections, such as bytes of the program: it is
+ * sent from where it stands, and takes no memory. */
+void connection_answer_constant(struct connection *connection, int status, struct slice fields,
+                                struct slice body);
+
 /* A long answer in pieces: begin with its whole length, then write until it is complete; wait for
  * `drained` after each piece. The pieces of an answer to HEAD are dropped. */
 void connection_answer_begin(struct connection *connection, int status, struct slice fields,

@@ -100,6 +100,7 @@ struct connection {
     struct http1_chunks chunks;
     struct buffer output;
     size_t output_sent;        /* bytes of `output` */
+    struct slice constant;     /* goes out behind `output`; nobody's to free */
     uint64_t answer_remaining; /* bytes that the handler has still to write */
     int64_t held;              /* what this connection adds to network->held */
     int64_t request_started;   /* monotonic microseconds */

@@ -57,24 +57,30 @@ static bool receive(struct connection *connection, struct slice *bytes)
     return true;
 }
 
-/* True once all output was sent. */
+/* Sends the next piece; true once all output was sent. */
 static bool flush(struct connection *connection)
 {
     const struct buffer *output = &connection->output;
+    bool buffered = connection->output_sent < output->length;
+    struct slice rest = buffered ? (struct slice){output->data + connection->output_sent,
+                                                  output->length - connection->output_sent}
+                                 : connection->constant;
     size_t written;
 
-    if (turn_over(connection, WAIT_FOR_WRITE))
+    if (rest.length == 0) {
+        buffer_free(&connection->output);
+        connection->output_sent = 0;
+        return true;
+    }
+    if (turn_over(connection, WAIT_FOR_WRITE) ||
+        !transferred(connection,
+                     transport_write(&connection->transport, rest.data, rest.length, &written)))
         return false;
-    if (connection->output_sent < output->length &&
-        transferred(connection,
-                    transport_write(&connection->transport, output->data + connection->output_sent,
-                                    output->length - connection->output_sent, &written)))
+    if (buffered)
         connection->output_sent += written;
-    if (connection->output_sent < output->length)
-        return false;
-    buffer_free(&connection->output);
-    connection->output_sent = 0;
-    return true;
+    else
+        connection->constant = (struct slice){rest.data + written, rest.length - written};
+    return false;
 }
 
 /* The steps */

@@ -54,9 +54,10 @@ create function number_text(value numeric) returns text
     return trim_scale(value)::text;
 
 -- The settings of a request: who acts, for which tenant or park, in which request. Local to the
--- transaction; a statement without them sees nothing.
+-- transaction; a statement without them sees nothing. Not strict: then it would not be inlined, and
+-- policies call it for each row.
 create function setting(name text) returns text
-    language sql stable strict parallel safe
+    language sql stable parallel safe
     return nullif(current_setting('bccd.' || name, true), '');
 
 -- The month so many months later: period_after('2026-12', 1).
@@ -124,7 +125,8 @@ end
 $$;
 
 -- The second lock of a tenant's door, on a table with a column tenant_id: its tenant's rows for
--- bccd_tenant; for bccd_operator those of all tenants, or of the actor's park; all for bccd_jobs.
+-- bccd_tenant; for bccd_operator those of all tenants, or of the actor's park; all for bccd_jobs. A
+-- sub-select is asked once a statement, not once a row.
 create procedure protect_tenant_table(name regclass)
     language plpgsql
 as $$
@@ -134,8 +136,8 @@ begin
     execute format('create policy tenant on %s to bccd_tenant
                     using (tenant_id = setting(''tenant''))', name);
     execute format('create policy operator on %s to bccd_operator
-                    using (setting(''actor'') is not null
-                           and (setting(''park'') is null
+                    using ((select setting(''actor'')) is not null
+                           and ((select setting(''park'')) is null
                                 or tenant_id in (select id from tenants)))', name);
     execute format('create policy jobs on %s to bccd_jobs using (true)', name);
 end

@@ -124,6 +124,7 @@ comment on table invoices is 'domain: billing; one for a billing account and cyc
 create unique index invoices_of_period on invoices (tenant_id, period) where kind = 'period';
 create index invoices_credits on invoices (tenant_id, credits) where credits is not null;
 create index invoices_period on invoices (period, id);
+create index invoices_due on invoices (due_on, id);
 
 create table invoice_lines (
     tenant_id text collate "C" not null,

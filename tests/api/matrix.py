@@ -134,4 +134,5 @@ def blurred(answer, value):
     body = answer.json
     if isinstance(body, dict):
         body.pop("request_id", None)
+        body.pop("as_of", None)
     return answer.status, json.dumps(body, sort_keys=True).replace(value, "ID")

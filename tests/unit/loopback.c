@@ -82,6 +82,16 @@ static void answer_big(struct connection *connection)
     memory_free(big);
 }
 
+static void answer_constant(struct connection *connection)
+{
+    static char constant[LOOPBACK_BIG];
+
+    for (size_t i = 0; i < sizeof constant; i++)
+        constant[i] = (char)('a' + i % 26);
+    connection_answer_constant(connection, 200, NO_FIELDS,
+                               (struct slice){constant, sizeof constant});
+}
+
 static void answer_abort(struct connection *connection)
 {
     connection_answer_begin(connection, 200, NO_FIELDS, 1000);
@@ -117,6 +127,8 @@ static void on_head(struct connection *connection, const struct http1_head *head
                           slice_of(connection_certificate_name(connection)));
     else if (slice_is(head->path, "/big"))
         answer_big(connection);
+    else if (slice_is(head->path, "/constant"))
+        answer_constant(connection);
     else if (slice_is(head->path, "/stream"))
         answer_stream(connection);
     else if (slice_is(head->path, "/abort"))

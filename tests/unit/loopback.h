@@ -6,6 +6,7 @@
  *   /empty        204                       /name    the client certificate's common name
  *   /big          BIG bytes at once         /stream  STREAM bytes in pieces
  *   /abort        10 bytes of 1000          /never   nothing
+ *   /constant     BIG bytes that stay
  *   any other     "ok"
  */
 #ifndef TESTS_UNIT_LOOPBACK_H

@@ -246,13 +246,15 @@ static void ask_without_bodies(struct loopback *server)
     struct raw raw = raw_open(server);
 
     raw_send(&raw, "HEAD /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "HEAD /constant HTTP/1.1\r\nHost: a\r\n\r\n"
                    "HEAD /stream HTTP/1.1\r\nHost: a\r\n\r\n"
                    "GET /empty HTTP/1.1\r\nHost: a\r\n\r\n"
                    "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     EXPECT(raw_read_all(&raw));
-    EXPECT_NUMBER(raw_count(&raw, "HTTP/1.1 2"), 4);
+    EXPECT_NUMBER(raw_count(&raw, "HTTP/1.1 2"), 5);
     EXPECT_NUMBER(raw_count(&raw, "hello"), 1);
-    EXPECT_NUMBER(raw_count(&raw, "Content-Length"), 3);
+    EXPECT_NUMBER(raw_count(&raw, "Content-Length"), 4);
+    EXPECT_NUMBER(raw_count(&raw, "Content-Length: 4194304\r\n\r\nHTTP/1.1 200 OK"), 1);
     EXPECT_NUMBER(raw_count(&raw, "Content-Length: 16777216\r\n\r\nHTTP/1.1 204 No Content"), 1);
     raw_close(&raw);
 }
@@ -282,6 +284,39 @@ static void read_much(struct loopback *server)
 TEST(connection_answers_at_length)
 {
     serve(read_much);
+}
+
+static void read_constant(struct loopback *server)
+{
+    struct raw raw = raw_open(server);
+    size_t start;
+
+    raw_send(&raw, "GET /constant HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "GET /constant HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    usleep(100000);
+    EXPECT(raw_read_all(&raw));
+    EXPECT_NUMBER(raw_count(&raw, "HTTP/1.1 200"), 3);
+    EXPECT_NUMBER(raw_count(&raw, "hello"), 1);
+    EXPECT(raw.received.length > 2 * LOOPBACK_BIG);
+    start = raw.received.length - LOOPBACK_BIG;
+    for (size_t i = 0; i < LOOPBACK_BIG; i++)
+        if (raw.received.data[start + i] != (char)('a' + i % 26)) {
+            unit_failed(__FILE__, __LINE__, "byte %zu is another", i);
+            break;
+        }
+    raw_close(&raw);
+}
+
+/* However much it is, it takes no memory. */
+TEST(connection_answers_with_constant_bytes)
+{
+    struct loopback server;
+
+    loopback_start(&server);
+    server.limits.body_memory = 1000;
+    loopback_run(&server, read_constant);
+    loopback_end(&server);
 }
 
 static void read_aborted(struct loopback *server)

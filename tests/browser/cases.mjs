@@ -1,0 +1,257 @@
+// The cases of the browser tests; each gets a way to open pages, and the options of its test.
+
+/** The screens of the console, by name. */
+function screens(ids) {
+  return {
+    overview: "/console/",
+    tenants: "/console/tenants",
+    tenant: `/console/tenants/${ids.tenant}`,
+    "tenant-resources": `/console/tenants/${ids.tenant}?tab=resources`,
+    resources: "/console/resources",
+    resource: `/console/resources/${ids.resource}`,
+    "resource-failed": `/console/resources/${ids.failed}`,
+    usage: `/console/usage?meter=${ids.meter}&span=last`,
+    "usage-by-resource": `/console/usage?meter=${ids.meter}&span=last&group=subject&tenant=${ids.tenant}`,
+    bills: "/console/bills",
+    bill: `/console/bills/${ids.bill}`,
+    exports: "/console/exports",
+    export: `/console/exports/${ids.export}`,
+    operations: "/console/operations",
+    docs: "/docs#get_invoice",
+  };
+}
+
+const TENANT_SCREENS = ["overview", "tenant", "resources", "resource", "usage", "bills", "bill"];
+
+async function explainAll(visitor) {
+  const expanders = visitor.page.locator("button.expander");
+  const count = Math.min(3, await expanders.count());
+  for (let index = 0; index < count; index++) await expanders.nth(index).click();
+  await visitor.settled();
+}
+
+/** Every screen: no error, nothing that axe finds, no scrolling sideways; and its picture. */
+export async function every_screen(open, options) {
+  const { language, theme, width, who, ids } = options;
+  const visitor = await open({ language, theme, width });
+  const name = (screen) => `${who}-${screen}-${language}-${theme}-${width}`;
+  const places = screens(ids);
+  await visitor.goto("/login");
+  await visitor.accessible();
+  await visitor.fits();
+  await visitor.shot(name("sign-in"));
+  await visitor.signIn(options.users[who]);
+  const wanted = who === "owner" ? TENANT_SCREENS : Object.keys(places);
+  for (const screen of wanted) {
+    await visitor.goto(places[screen]);
+    if (screen === "bill") await explainAll(visitor);
+    visitor.check((await visitor.page.locator(".error-box").count()) === 0, "shows an error");
+    visitor.check((await visitor.page.locator("h1").count()) === 1, "has no single heading");
+    await visitor.accessible();
+    await visitor.fits();
+    await visitor.shot(name(screen));
+  }
+  await dialogs(visitor, name, who);
+}
+
+/** The overlays: palette, keys, an action's dialog, a new export. */
+async function dialogs(visitor, name, who) {
+  const { page, options } = visitor;
+  const overlay = async (screen, selector) => {
+    await page.waitForSelector(selector);
+    await visitor.accessible();
+    await visitor.fits();
+    await visitor.shot(name(screen));
+    await page.keyboard.press("Escape");
+    await page.waitForSelector(selector, { state: "detached" });
+  };
+  await visitor.goto("/console/");
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector("dialog.palette li");
+  await overlay("palette", "dialog.palette[open]");
+  await page.keyboard.press("?");
+  await overlay("keys", "dialog[open]");
+  await visitor.goto(`/console/resources/${options.ids.resource}`);
+  await page.locator(".actions .danger-quiet").last().click();
+  await overlay("terminate", "dialog[open]");
+  if (who !== "root") return;
+  await visitor.goto("/console/exports?new=1");
+  await overlay("new-export", "dialog[open]");
+}
+
+/** Presses Tab until what has the focus is this. */
+async function tabTo(visitor, selector, most = 200) {
+  for (let count = 0; count < most; count++) {
+    await visitor.page.keyboard.press("Tab");
+    if (await visitor.page.evaluate((wanted) => document.activeElement?.matches(wanted), selector)) return;
+  }
+  throw new Error(`Tab never comes to ${selector}`);
+}
+
+/** The keyboard alone: sign-in, a list, a detail, an action with its dialog, undone again. */
+export async function keyboard_only(open, options) {
+  const visitor = await open({ language: "en" });
+  const { page } = visitor;
+  const { email, password } = options.users.root;
+  await visitor.goto("/login");
+  await tabTo(visitor, "input[type=email]");
+  await page.keyboard.type(email);
+  await tabTo(visitor, "input[type=password]");
+  await page.keyboard.type(password);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".frame");
+  await visitor.settled();
+  await tabTo(visitor, 'nav.rail a[href="/console/resources"]');
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("td.head a");
+  await visitor.settled();
+  await page.keyboard.press("/");
+  visitor.check(await page.evaluate(() => document.activeElement?.tagName === "SELECT"), "/ does not go to the filters");
+  await visitor.goto("/console/resources?kind=broadband&state=active");
+  await page.keyboard.press("j");
+  await page.keyboard.press("j");
+  await page.keyboard.press("k");
+  const first = await page.evaluate(() => document.activeElement === document.querySelector("td.head a"));
+  visitor.check(first, "j and k do not go through the rows");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".track");
+  await visitor.settled();
+  const button = (word) => `.actions button:has-text("${word}")`;
+  await page.locator(button("Suspend")).focus();
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("dialog[open]");
+  await tabTo(visitor, "dialog input");
+  await page.keyboard.type("checked by keyboard");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("dialog", { state: "detached" });
+  await page.waitForSelector(button("Resume"));
+  visitor.check(await page.getByText("checked by keyboard").isVisible(), "the reason is not in the track");
+  await page.locator(".toast .link").focus();
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(button("Suspend"));
+  await page.keyboard.press("Control+k");
+  await page.waitForSelector("dialog.palette");
+  await page.keyboard.type("bills");
+  await page.keyboard.press("Enter");
+  await page.waitForURL("**/console/bills");
+}
+
+/** The figures as the screens show them, for the test to hold against the API. */
+export async function figures(open, options) {
+  const visitor = await open({ language: "en" });
+  const { page } = visitor;
+  const texts = (selector) => page.locator(selector).allInnerTexts();
+  await visitor.signIn(options.users.root);
+  const tiles = await texts(".tile-value");
+  await page.locator(".chart-table summary").first().click();
+  const months = await texts(".chart-table[open] tbody tr");
+  await visitor.goto(`/console/bills/${options.ids.bill}`);
+  const sums = await texts(".sums dd");
+  const lines = await page.locator("tbody tr:not(.explained) td:nth-child(5)").allInnerTexts();
+  await page.locator("button.expander").first().click();
+  await visitor.settled();
+  const explained = await texts(".working-sum .working-result");
+  await visitor.goto(`/console/exports/${options.ids.export}`);
+  const totals = await texts(".sums dd");
+  const digests = await page.locator(".id code[title]").evaluateAll((all) => all.map((each) => each.title));
+  await visitor.goto(`/console/usage?meter=${options.ids.meter}&span=last&tenant=${options.ids.tenant}`);
+  const usage = await texts(".total strong");
+  await visitor.goto("/console/tenants");
+  const tenants = (await texts("tbody td.head")).length;
+  return { tiles, months, sums, lines, explained, totals, digests, usage, tenants };
+}
+
+/** A session that ended by itself: sign-in says so, and the page is the same afterwards. */
+export async function expired_session(open, options) {
+  const visitor = await open({ language: "en" });
+  const { page } = visitor;
+  visitor.expected.push("401");
+  await visitor.signIn(options.users.root);
+  await page.context().clearCookies();
+  await page.locator('nav.rail a[href="/console/bills"]').click();
+  await page.waitForSelector("input[type=password]");
+  visitor.check(await page.locator(".notice").isVisible(), "does not say that the session ended");
+  await page.locator("input[type=email]").fill(options.users.root.email);
+  await page.locator("input[type=password]").fill("wrong password");
+  await page.locator("button[type=submit]").click();
+  await page.waitForSelector(".error-box");
+  const refused = await page.locator(".error-box").innerText();
+  await page.locator("input[type=password]").fill(options.users.root.password);
+  await page.locator("button[type=submit]").click();
+  await page.waitForSelector(".frame");
+  await page.waitForURL("**/console/bills");
+  return { refused };
+}
+
+/** What the server refuses is shown with its reason, in the reader's language, and nothing is lost. */
+export async function server_reasons(open, options) {
+  const seen = {};
+  for (const language of ["en", "zh-CN"]) {
+    const visitor = await open({ language });
+    const { page } = visitor;
+    visitor.expected.push("404", "422", "409");
+    await visitor.signIn(options.users.root);
+    await visitor.goto(`/console/bills/${options.ids.bill.slice(0, -4)}0000`);
+    const absent = await page.locator(".error-box").innerText();
+    await visitor.goto(`/console/resources/${options.ids.waiting}`);
+    await page.locator(".actions .primary").first().click();
+    await page.locator('dialog input[type="datetime-local"]').fill("2020-01-01T00:00");
+    await page.locator("dialog button[type=submit]").click();
+    await page.waitForSelector("dialog .error-box");
+    const refused = await page.locator("dialog .error-box").innerText();
+    await visitor.accessible();
+    await visitor.shot(`root-refused-${language}-light-1440`);
+    seen[language] = { absent, refused };
+  }
+  return seen;
+}
+
+/** What each role is offered in the menu. */
+export async function menus(open, options) {
+  const seen = {};
+  for (const [name, user] of Object.entries(options.users)) {
+    const visitor = await open({ language: "en" });
+    await visitor.signIn(user);
+    seen[name] = await visitor.page.locator("nav.rail li").allInnerTexts();
+    await visitor.goto(`/console/resources/${options.ids.resource}`);
+    seen[`${name} actions`] = await visitor.page.locator(".actions button").allInnerTexts();
+  }
+  return seen;
+}
+
+/** Long work: asked for in the console, watched to its end, its file downloaded. */
+export async function export_is_made(open, options) {
+  const visitor = await open({ language: "en" });
+  const { page } = visitor;
+  await visitor.signIn(options.users.root);
+  await visitor.goto("/console/exports");
+  await page.locator(".actions .primary").click();
+  await page.locator("dialog select").first().selectOption("lines");
+  await page.locator("dialog button[type=submit]").click();
+  await page.waitForURL("**/console/exports/exp_*");
+  await page.waitForSelector("a[download]");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.locator("a[download]").first().click()]);
+  const digests = await page.locator(".id code[title]").evaluateAll((all) => all.map((each) => each.title));
+  return { file: await download.path(), digests };
+}
+
+/** The reader of the contract, without sign-in: search, anchors, both languages, curl. */
+export async function reference(open, options) {
+  const visitor = await open({ language: "en" });
+  const { page } = visitor;
+  visitor.expected.push("401");
+  await visitor.goto("/docs");
+  const all = await page.locator("article.operation").count();
+  await page.locator("#search").fill("finalize");
+  const found = await page.locator("article.operation").evaluateAll((articles) => articles.map(({ id }) => id));
+  await page.locator("#search").fill("");
+  const curls = {};
+  for (const id of options.operations) {
+    await visitor.goto("/docs");
+    await visitor.goto(`/docs#${id}`);
+    curls[id] = await page.locator(`#${id} pre`).first().innerText();
+  }
+  await page.locator(".picker select").first().selectOption("zh-CN");
+  const title = await page.locator("h1").innerText();
+  return { all, found, curls, title };
+}
