@@ -31,6 +31,14 @@ def tree():
     return directory
 
 
+def chromium():
+    """Debian's Chromium."""
+    path = shutil.which("chromium")
+    if path is None:
+        raise AssertionError("chromium is missing: apt-get install chromium")
+    return path
+
+
 def drive(directory, case, options):
     """Runs a case of cases.mjs; its problems and what it saw."""
     done = subprocess.run(["node", "drive.mjs", case], cwd=directory, input=json.dumps(options),

@@ -25,6 +25,11 @@ const ARGUMENTS = [
 const WAIT = 60000; // milliseconds; a daemon with sanitizers is slow
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 
+const WIDE = { width: 1440, height: 900 };
+const NARROWEST = 320; // pixels
+const SIZES = [WIDE, { width: 360, height: 740 }, { width: NARROWEST, height: 640 }];
+const REDRAWN = 150; // milliseconds, until charts are drawn for another size
+
 /** A page that notes whatever should not happen on it. */
 export class Visitor {
   constructor(page, options, problems) {
@@ -91,13 +96,27 @@ export class Visitor {
     this.check(wide <= room, `scrolls sideways: ${wide} of ${room} px: ${what}`);
   }
 
+  /** Wide, on a telephone, and on the narrowest: accessible, and nothing scrolls sideways. */
+  async looks(name) {
+    const { page } = this;
+    for (const size of SIZES) {
+      await page.setViewportSize(size);
+      await page.waitForTimeout(REDRAWN);
+      await this.fits();
+      if (size.width === NARROWEST) continue;
+      await this.accessible();
+      await this.shot(`${name}-${size.width}`);
+    }
+    await page.setViewportSize(WIDE);
+  }
+
   async shot(name) {
     if (!this.options.screenshots) return;
     mkdirSync(this.options.screenshots, { recursive: true });
     const { width, height } = this.page.viewportSize();
     const tall = await this.page.evaluate(() => document.documentElement.scrollHeight);
     await this.page.setViewportSize({ width, height: Math.min(Math.max(height, tall), 2600) });
-    await this.page.waitForTimeout(150);
+    await this.page.waitForTimeout(REDRAWN);
     await this.page.screenshot({ path: join(this.options.screenshots, `${name}.png`) });
     await this.page.setViewportSize({ width, height });
   }
@@ -111,9 +130,9 @@ async function main() {
     args: ARGUMENTS,
     headless: true,
   });
-  const open = async ({ language = "en", theme = "light", width = 1440, height = 900 } = {}) => {
+  const open = async ({ language = "en", theme = "light" } = {}) => {
     const context = await browser.newContext({
-      viewport: { width, height },
+      viewport: WIDE,
       locale: language,
       colorScheme: theme,
       reducedMotion: "reduce",

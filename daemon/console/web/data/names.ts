@@ -53,13 +53,17 @@ export function useMeters(): Schemas["Meter"][] {
   return useKept("meters", may("meters:read"), load) ?? [];
 }
 
-/** The name of a person or a key that did something; undefined until it is known, or for ever. */
+/** Names of people and keys, as far as the caller sees them. */
+function useActors(): { id: string; name: string }[] {
+  const users = async () => (await get("/v1/users", { query: { limit: MOST } })).data;
+  const keys = async () => (await get("/v1/api-keys", { query: { limit: MOST } })).data;
+  return [
+    ...(useKept("users", may("users:read"), users) ?? []),
+    ...(useKept("keys", may("api-keys:read"), keys) ?? []),
+  ];
+}
+
+/** Who did something; undefined until it is known, or for ever. */
 export function useActorName(id: string): string | undefined {
-  const user = id.startsWith("usr_") && may("users:read");
-  const key = id.startsWith("key_") && may("api-keys:read");
-  const load = async (): Promise<string> =>
-    user
-      ? (await get("/v1/users/{user_id}", { at: { user_id: id } })).name
-      : (await get("/v1/api-keys/{key_id}", { at: { key_id: id } })).name;
-  return useKept(id, user || key, load);
+  return useActors().find((actor) => actor.id === id)?.name;
 }

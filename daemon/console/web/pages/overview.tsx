@@ -152,11 +152,13 @@ function ActiveDays({ days }: { days: Overview["active_days"] }) {
     <Chart
       title={t.overview.activeDays}
       kind="lines"
+      stacked
+      whole
       unit={t.overview.activeUnit}
       names={days.map(({ day }) => day)}
       ticks={days.map(({ day }) => shortDay(day))}
       firstColumn={t.usage.day}
-      axis={(value) => (Number.isInteger(value) ? count(value) : "")}
+      axis={count}
       series={KINDS.map((kind, index) => ({
         name: t.kindsMany[kind],
         colour: index + 1,

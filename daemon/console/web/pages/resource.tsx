@@ -105,8 +105,8 @@ function Step({ step }: { step: Transition }) {
   );
 }
 
-function Track({ id, version }: { id: string; version: string }) {
-  const history = usePaged("/v1/resources/{resource_id}/history", { at: { resource_id: id, version } as { resource_id: string } });
+function Track({ id }: { id: string }) {
+  const history = usePaged("/v1/resources/{resource_id}/history", { at: { resource_id: id } });
   return (
     <Await of={history} rows={4}>
       {(steps) => (
@@ -211,7 +211,7 @@ export function ResourcePage({ at }: { at: Record<string, string> }) {
       <Summary resource={resource} />
       <div class="columns wide-first">
         <Panel title={t.resources.track}>
-          <Track id={id} version={resource.updated_at} />
+          <Track key={resource.updated_at} id={id} />
         </Panel>
         <Panel title={t.resources.facts} note={may("usage:read") && <Link to={usage}>{t.resources.seeUsage}</Link>}>
           <ResourceFacts resource={known ?? resource} />

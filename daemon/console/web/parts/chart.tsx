@@ -29,9 +29,13 @@ interface ChartProps {
   /** What the value axis counts, such as "CNY" or "GB". */
   unit: string;
   axis: (value: number) => string;
+  /** The values are counts: no mark of the axis lies between two. */
+  whole?: boolean;
   firstColumn: string;
   height?: number;
 }
+
+const WHOLE_STEPS = [1, 2, 5].flatMap((step) => [0, 1, 2, 3, 4, 5, 6].map((power) => step * 10 ** power)).sort((a, b) => a - b);
 
 /** The colour that a token has now: a canvas takes no var(). */
 function colourOf(probe: HTMLElement, token: string): string {
@@ -53,13 +57,18 @@ function drawable(series: Series[], stacked: boolean, length: number): uPlot.Ali
   return [places, ...rows] as uPlot.AlignedData;
 }
 
+/** Of a text in the axis's font, in pixels: a Chinese character is as wide as the font is high. */
+function roughWidth(text: string): number {
+  return [...text].reduce((sum, character) => sum + (character > "\u2e80" ? 12 : 7), 0);
+}
+
 function makeOptions(props: ChartProps, probe: HTMLElement, width: number): uPlot.Options {
   const { series, kind, stacked = false, names, ticks = names, axis, height = 240 } = props;
   const text = colourOf(probe, "--text-quiet");
   const grid = colourOf(probe, "--chart-grid");
   const font = `12px ${getComputedStyle(probe).fontFamily}`;
   const ordered = stacked ? [...series].reverse() : series;
-  const widest = Math.max(...ticks.map((tick) => tick.length)) * (/[^\x00-\x7f]/.test(ticks[0] ?? "") ? 12 : 7) + 24;
+  const widest = Math.max(...ticks.map(roughWidth)) + 20;
   const bars = kind === "bars" ? uPlot.paths.bars!({ size: [0.62, 44], radius: 0.08 }) : undefined;
   return {
     width,
@@ -95,6 +104,7 @@ function makeOptions(props: ChartProps, probe: HTMLElement, width: number): uPlo
         size: 64,
         gap: 8,
         space: 44,
+        ...(props.whole ? { incrs: WHOLE_STEPS } : {}),
         values: (_, splits) => splits.map((split) => axis(split)),
       },
     ],

@@ -16,6 +16,7 @@ export function Dialog({ title, close, children, wide }: DialogProps) {
   useEffect(() => {
     const shown = dialog.current!;
     shown.showModal();
+    shown.querySelector<HTMLElement>("form input, form select")?.focus();
     return () => shown.close();
   }, []);
   return (

@@ -191,6 +191,7 @@ export function ago(instant: string | number): string {
 
 export function duration(from: string, to: string): string {
   const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 60) return t.common.seconds(seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0));
   return t.common.minutes(String(Math.round(seconds / 60)));
 }
