@@ -37,9 +37,10 @@ create domain currency_code as text collate "C" check (value ~ '^[A-Z]{3}$');
 create domain metadata as jsonb
     check (jsonb_typeof(value) = 'object' and pg_column_size(value) <= 32768);
 
--- RFC 3339 in UTC; a fraction only where there is one.
+-- RFC 3339 in UTC; a fraction only where there is one. Not immutable, as to_char is not, nor strict, as
+-- case is not: then its text stands in the caller's plan, and no plan is made at each use.
 create function instant_text(value timestamptz) returns text
-    language sql immutable strict parallel safe
+    language sql stable parallel safe
     return to_char(value at time zone 'UTC',
                    case when date_trunc('second', value) = value then 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
                         else 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' end);

@@ -88,11 +88,14 @@ class Daemon:
         with open(self.configuration, "w", encoding="utf-8") as file:
             file.writelines(f"{name} = {value}\n" for name, value in self.settings.items())
 
-    def start(self):
+    def launch(self):
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [program(), "serve", "--config", self.configuration], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, preexec_fn=die_with_parent)
+
+    def start(self):
+        self.launch()
         self.wait_until_ready()
         return self
 

@@ -1,0 +1,48 @@
+-- Batches of events that were never sent before, of many tenants by turns.
+--     wrk ... -- KEYS BATCH PREFIX
+-- KEYS has a line "key subject subject..." a tenant; an event's id is PREFIX and twelve digits, in
+-- ascending order, as UUIDs of version 7 are.
+local senders, batch, number, turn = {}, 0, 0, 0
+
+function init(arguments)
+    batch = tonumber(arguments[2])
+    for line in io.lines(arguments[1]) do
+        local sender = {heads = {}}
+        for word in line:gmatch("%S+") do
+            if sender.headers == nil then
+                sender.headers = {["Authorization"] = "Bearer " .. word,
+                                  ["Content-Type"] = "application/cloudevents-batch+json"}
+            else
+                table.insert(sender.heads, '{"specversion":"1.0","source":"/bench",' ..
+                    '"type":"bench.used","subject":"' .. word .. '","time":"%s",' ..
+                    '"data":{"quantity":"12"},"id":"' .. arguments[3])
+            end
+        end
+        table.insert(senders, sender)
+    end
+end
+
+function request()
+    local sender = senders[turn % #senders + 1]
+    local time = os.date("!%Y-%m-%dT%H:%M:%SZ")
+    local heads, body = {}, {}
+    for place, head in ipairs(sender.heads) do
+        heads[place] = head:format(time)
+    end
+    for place = 1, batch do
+        number = number + 1
+        body[place] = heads[place % #heads + 1] .. string.format('%012d"}', number)
+    end
+    turn = turn + 1
+    return wrk.format("POST", "/v1/events", sender.headers,
+                      "[" .. table.concat(body, ",") .. "]")
+end
+
+function done(summary)
+    local errors = 0
+    for _, count in pairs(summary.errors) do
+        errors = errors + count
+    end
+    print(string.format('\nCOUNTED {"requests": %d, "errors": %d, "microseconds": %d}',
+                        summary.requests, errors, summary.duration))
+end

@@ -1,0 +1,104 @@
+"""ingest_100, ingest_1000: events in, acknowledged after commit."""
+
+import datetime
+import os
+import re
+
+from load import wrk
+from measuring import compare
+from world import World, running
+
+TENANTS, RESOURCES = 200, 2
+CONNECTIONS = 8  # the workers' connections to the database, two times four
+STORED = 1_000_000
+COPIED = 100_000  # events of one COPY
+QUANTITY = '{"quantity": "12"}'
+
+PLAIN_TABLE = """
+create table plain_events (tenant text collate "C", source text collate "C", id text collate "C",
+    type text, subject text, time timestamptz, data jsonb);
+create unique index on plain_events (tenant, source, id);
+"""
+
+# Both have as many events to begin with, of all tenants, in the order of their ids.
+FILL = """
+set session_replication_role = replica;
+with sender as (
+    select r.tenant_id, r.id, row_number() over (order by r.id) - 1 as place from resources r
+), event as (
+    select s.tenant_id, s.id as subject, '01980000-0000-7000-8000-' || lpad(n::text, 12, '0') as id,
+           now() - interval '1 day' + n * interval '50 milliseconds' as time
+    from generate_series(1, {rows}) n
+    join sender s on s.place = (n / 100) % (select count(*) from sender)
+), plain as (
+    insert into plain_events
+    select e.tenant_id, '/bench', e.id, 'bench.used', e.subject, e.time, '{data}' from event e
+)
+insert into events (tenant_id, source, id, digest, type, subject, resource_id, time, period, data)
+select e.tenant_id, '/bench', e.id, sha256(e.id::bytea), 'bench.used', e.subject, e.subject, e.time,
+       to_char(e.time, 'YYYY-MM'), '{data}'
+from event e;
+"""
+
+
+class Ingest:
+    def __init__(self, plan, daemon):
+        self.plan, self.daemon = plan, daemon
+        self.world = World(daemon)
+        self.tenants = self.world.tenants(TENANTS, RESOURCES)
+        self.world.post("/v1/meters", {
+            "code": "bench", "name": "计量", "event_type": "bench.used", "aggregation": "sum",
+            "value_property": "quantity", "unit": "Calls"})
+        self.keys = os.path.join(plan.directory, "keys")
+        with open(self.keys, "w", encoding="utf-8") as file:
+            file.writelines(f"{tenant['key']} {' '.join(tenant['resources'])}\n"
+                            for tenant in self.tenants)
+        self.rows = os.path.join(plan.directory, "rows")
+        self.count = 0
+        database = self.world.database
+        database.execute(PLAIN_TABLE + FILL.format(rows=plan.rows(STORED), data=QUANTITY))
+        database.execute("vacuum analyze plain_events; vacuum analyze events; checkpoint")
+
+    def prefix(self):
+        """Of ids that come after all that were there."""
+        self.count += 1
+        return f"0199{self.count:04x}-0000-7000-8000-"
+
+    def write_rows(self, batch):
+        prefix = self.prefix()
+        now = datetime.datetime.now(datetime.timezone.utc).isoformat()
+        with open(self.rows, "w", encoding="utf-8") as file:
+            for number in range(self.plan.rows(COPIED)):
+                tenant = self.tenants[number // batch % len(self.tenants)]
+                subject = tenant["resources"][number % RESOURCES]
+                file.write(f"{tenant['id']}\t/bench\t{prefix}{number:012d}\tbench.used\t{subject}\t"
+                           f"{now}\t{QUANTITY}\n")
+
+    def copy(self, batch):
+        """Rows a second of one session."""
+        self.write_rows(batch)
+        shown = self.world.database.script(
+            f"\\timing on\n\\copy plain_events from '{self.rows}'\n")
+        milliseconds = float(re.search(r"^Time: ([0-9.]+) ms", shown, re.MULTILINE).group(1))
+        return self.plan.rows(COPIED) * 1000 / milliseconds
+
+    def stored(self):
+        return self.world.database.value("select count(*) from events")
+
+    def send(self, batch):
+        """Events a second. What was acknowledged must be there."""
+        before = self.stored()
+        counted = wrk(self.daemon.port, "/v1/events", self.plan.seconds, CONNECTIONS, "ingest.lua",
+                      (self.keys, batch, self.prefix()))
+        acknowledged = counted["requests"] * batch
+        if self.stored() - before < acknowledged:
+            raise AssertionError(f"{acknowledged} events were acknowledged, and fewer are stored")
+        return acknowledged * 1e6 / counted["microseconds"]
+
+
+def measure(plan):
+    with running() as daemon:
+        ingest = Ingest(plan, daemon)
+        return [compare(f"ingest_{batch}", "events/s", "COPY, one session", plan.rounds,
+                        lambda: ingest.copy(batch), lambda: ingest.send(batch))
+                for batch in (100, 1000) if plan.wants(f"ingest_{batch}")]
