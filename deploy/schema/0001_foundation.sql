@@ -37,10 +37,9 @@ create domain currency_code as text collate "C" check (value ~ '^[A-Z]{3}$');
 create domain metadata as jsonb
     check (jsonb_typeof(value) = 'object' and pg_column_size(value) <= 32768);
 
--- RFC 3339 in UTC; a fraction only where there is one. Not immutable, as to_char is not, nor strict, as
--- case is not: then its text stands in the caller's plan, and no plan is made at each use.
+-- RFC 3339 in UTC; a fraction only where there is one.
 create function instant_text(value timestamptz) returns text
-    language sql stable parallel safe
+    language sql immutable strict parallel safe
     return to_char(value at time zone 'UTC',
                    case when date_trunc('second', value) = value then 'YYYY-MM-DD"T"HH24:MI:SS"Z"'
                         else 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"' end);
@@ -55,10 +54,9 @@ create function number_text(value numeric) returns text
     return trim_scale(value)::text;
 
 -- The settings of a request: who acts, for which tenant or park, in which request. Local to the
--- transaction; a statement without them sees nothing. Not strict: then it would not be inlined, and
--- policies call it for each row.
+-- transaction; a statement without them sees nothing.
 create function setting(name text) returns text
-    language sql stable parallel safe
+    language sql stable strict parallel safe
     return nullif(current_setting('bccd.' || name, true), '');
 
 -- The month so many months later: period_after('2026-12', 1).
@@ -126,8 +124,7 @@ end
 $$;
 
 -- The second lock of a tenant's door, on a table with a column tenant_id: its tenant's rows for
--- bccd_tenant; for bccd_operator those of all tenants, or of the actor's park; all for bccd_jobs. A
--- sub-select is asked once a statement, not once a row.
+-- bccd_tenant; for bccd_operator those of all tenants, or of the actor's park; all for bccd_jobs.
 create procedure protect_tenant_table(name regclass)
     language plpgsql
 as $$
@@ -137,8 +134,8 @@ begin
     execute format('create policy tenant on %s to bccd_tenant
                     using (tenant_id = setting(''tenant''))', name);
     execute format('create policy operator on %s to bccd_operator
-                    using ((select setting(''actor'')) is not null
-                           and ((select setting(''park'')) is null
+                    using (setting(''actor'') is not null
+                           and (setting(''park'') is null
                                 or tenant_id in (select id from tenants)))', name);
     execute format('create policy jobs on %s to bccd_jobs using (true)', name);
 end

@@ -36,7 +36,6 @@ comment on table operations is 'domain: db; long work: queued by requests, carri
 create unique index operations_unique_key on operations (unique_key) where state in ('queued', 'running');
 create index operations_due on operations (not_before, id) where state in ('queued', 'running');
 create index operations_tenant on operations (tenant_id, id);
-create index operations_ended on operations (ended_at) where ended_at is not null;
 call protect_tenant_table('operations');
 grant select, insert on operations to bccd_tenant, bccd_operator;
 grant select, insert, update, delete on operations to bccd_jobs;
@@ -67,7 +66,6 @@ create table courier_messages (
 comment on table courier_messages is 'domain: process; what goes out: taken by the courier, which notes what became of it';
 create index courier_messages_due on courier_messages (not_before, id) where state = 'pending';
 create index courier_messages_tenant on courier_messages (tenant_id, id);
-create index courier_messages_ended on courier_messages (ended_at) where ended_at is not null;
 call protect_tenant_table('courier_messages');
 -- Payloads hold sealed secrets: requests queue them and do not read them back.
 grant insert on courier_messages to bccd_tenant, bccd_operator;

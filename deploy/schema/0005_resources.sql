@@ -119,8 +119,6 @@ create table resource_transitions (
     foreign key (tenant_id, resource_id) references resources (tenant_id, id)
 );
 comment on table resource_transitions is 'domain: resources; the history of each resource''s states';
-create index resource_transitions_active on resource_transitions (effective_at)
-    where 'active' in (from_state, to_state);
 
 create table resource_holds (
     tenant_id text collate "C" not null,

@@ -60,7 +60,6 @@ create table radius_quarantine (
     received_at timestamptz not null default clock_timestamp()
 );
 comment on table radius_quarantine is 'domain: broadband; accounting that belongs to no line, with the reason';
-create index radius_quarantine_time on radius_quarantine (received_at);
 
 -- ---- Who may ----
 
@@ -72,7 +71,6 @@ grant insert on radius_sessions, radius_traffic to bccd_operator;
 call protect_platform_table('radius_servers');
 call protect_platform_table('radius_quarantine');
 grant select on radius_servers, radius_quarantine to bccd_jobs;
-grant select on radius_quarantine to bccd_tenant; -- which sees none: for the statement that all roles share
 grant select, insert on radius_servers, radius_quarantine to bccd_operator;
 grant update on radius_sessions, radius_servers to bccd_operator;
 grant delete on radius_quarantine to bccd_jobs;

@@ -19,15 +19,18 @@ grant insert, update on platform to bccd_jobs;
 -- A month without a row is open, unless a later one is closed.
 create table periods (
     period text collate "C" primary key check (period ~ '^2[0-9]{3}-(0[1-9]|1[0-2])$'),
+    state text collate "C" not null default 'open' check (state in ('open', 'closed')),
     starts_at timestamptz not null,
     ends_at timestamptz not null,
-    gate jsonb not null, -- the terms of the close, each with both sides and whether they agree
-    closed_at timestamptz not null,
-    closed_by text collate "C"
+    gate jsonb, -- the terms of the close, each with both sides and whether they agree
+    closed_at timestamptz,
+    closed_by text collate "C",
+    version bigint not null default 1,
+    check ((state = 'closed') = (closed_at is not null))
 );
-comment on table periods is 'domain: billing; closed calendar months in the operator''s zone; immutable';
+comment on table periods is 'domain: billing; calendar months in the operator''s zone; immutable once closed';
 grant select on periods to bccd_tenant, bccd_operator, bccd_jobs;
-grant insert on periods to bccd_jobs;
+grant insert, update on periods to bccd_jobs;
 call protect_platform_table('periods');
 create policy tenant on periods to bccd_tenant using (true);
 call audit_table('periods');
@@ -35,7 +38,7 @@ call audit_table('periods');
 -- Months are closed in order, so one before a closed month is closed too, with or without a row.
 create function period_is_closed(named text) returns boolean
     language sql stable
-    return exists (select from periods p where p.period >= named);
+    return exists (select from periods p where p.period >= named and p.state = 'closed');
 
 create table tax_rates (
     category text collate "C" not null
@@ -61,7 +64,7 @@ call audit_table('tax_rates');
 create table billing_runs (
     id text collate "C" primary key check (id like 'run\_%'),
     period text collate "C" not null,
-    operation_id text collate "C" not null references operations,
+    operation_id text collate "C" not null,
     finalize boolean not null,
     tenant_id text collate "C" references tenants, -- one account alone; null: all
     state text collate "C" not null default 'queued'
@@ -75,7 +78,6 @@ create table billing_runs (
 );
 comment on table billing_runs is 'domain: billing; attempts to bill a month';
 create index billing_runs_period on billing_runs (period, id);
-create index billing_runs_operation on billing_runs (operation_id);
 grant select, insert on billing_runs to bccd_operator;
 grant select, update on billing_runs to bccd_jobs;
 call protect_platform_table('billing_runs');
@@ -124,7 +126,6 @@ comment on table invoices is 'domain: billing; one for a billing account and cyc
 create unique index invoices_of_period on invoices (tenant_id, period) where kind = 'period';
 create index invoices_credits on invoices (tenant_id, credits) where credits is not null;
 create index invoices_period on invoices (period, id);
-create index invoices_due on invoices (due_on, id);
 
 create table invoice_lines (
     tenant_id text collate "C" not null,
@@ -234,7 +235,7 @@ create trigger immutable before update on invoices for each row
 create trigger undeletable before delete on invoices for each row
     when (old.state = 'finalized') execute function refuse_change_of_final();
 create trigger immutable before update or delete on periods for each row
-    execute function refuse_change_of_final();
+    when (old.state = 'closed') execute function refuse_change_of_final();
 create trigger immutable before update or delete on ledger_entries for each row
     execute function refuse_change_of_final();
 create trigger immutable before update or delete on ledger_postings for each row
@@ -321,7 +322,8 @@ create function refuse_settled_transition() returns trigger
 as $$
 begin
     perform lock_usage_periods(new.effective_at, greatest(new.effective_at, now()));
-    if period_is_closed(period_of(new.effective_at))
+    if exists (select from periods p
+               where p.state = 'closed' and p.period >= period_of(new.effective_at))
        or exists (select from invoices i
                   where i.tenant_id = new.tenant_id and i.kind = 'period' and i.state = 'finalized'
                     and i.period >= period_of(new.effective_at)) then

@@ -11,7 +11,7 @@ create table exports (
     supersedes text collate "C" references exports,
     state text collate "C" not null default 'queued'
         check (state in ('queued', 'running', 'ready', 'failed')),
-    operation_id text collate "C" not null references operations,
+    operation_id text collate "C" not null,
     manifest json, -- files, bytes, rows, SHA-256, control totals; written last
     created_by text collate "C" not null,
     created_at timestamptz not null default now(),
@@ -23,7 +23,6 @@ comment on table exports is 'domain: exports; sets of files for finance';
 create unique index exports_final on exports (format, format_version, period) where final and state <> 'failed';
 create index exports_supersedes on exports (supersedes);
 create index exports_period on exports (period, id);
-create index exports_operation on exports (operation_id);
 
 create table export_files (
     export_id text collate "C" not null references exports,
