@@ -5,21 +5,37 @@
 select set_config('plan_cache_mode', 'force_custom_plan', true)
 
 -- statement: get_overview
--- All bills are in one currency.
+-- All bills are in one currency. Nothing but a credit note lessens what is unpaid.
 with clock as materialized (
     select p.time_zone, (now() at time zone p.time_zone)::date as today,
            (now() at time zone p.time_zone)::date - 89 as first_day
     from platform p
     limit 1 -- there is one; so the planner knows it
+), note as materialized (
+    select n.tenant_id, n.credits, n.period, n.total::numeric as total
+    from invoices n
+    where {{own n}} and n.kind = 'credit_note' and :invoices_shown::boolean
+), bill as materialized (
+    select i.period, i.net::numeric as net, i.tax::numeric as tax, i.total::numeric as total,
+           i.state = 'finalized' as final, i.due_on < c.today as overdue,
+           i.total::numeric + coalesce(n.total, 0) as unpaid
+    from invoices i
+    left join (select n.tenant_id, n.credits, sum(n.total) as total from note n group by n.tenant_id, n.credits) n
+              on n.tenant_id = i.tenant_id and n.credits = i.id
+    cross join clock c
+    where {{own i}} and i.kind = 'period' and :invoices_shown::boolean
 ), month as materialized (
-    select i.period, sum(i.net::numeric) as net, sum(i.tax::numeric) as tax, sum(i.total::numeric) as total,
-           count(*) as invoices, count(*) filter (where i.state = 'finalized') as final_invoices,
-           sum(i.total::numeric) filter (where i.state = 'finalized') as final_total,
-           count(*) filter (where i.due_on < c.today) as overdue_invoices,
-           sum(i.total::numeric) filter (where i.due_on < c.today) as overdue_total
-    from invoices i, clock c
-    where {{own i}} and :invoices_shown::boolean
-    group by i.period
+    select period, b.net, b.tax, b.total, n.total as credited, b.invoices, b.final
+    from (select b.period, sum(b.net) as net, sum(b.tax) as tax, sum(b.total) as total,
+                 count(*) as invoices, bool_and(b.final) as final
+          from bill b group by b.period) b
+    full join (select n.period, sum(n.total) as total from note n group by n.period) n using (period)
+), unpaid as materialized (
+    select coalesce(sum(b.unpaid), 0) as total, count(*) as invoices,
+           coalesce(sum(b.unpaid) filter (where b.overdue), 0) as overdue_total,
+           count(*) filter (where b.overdue) as overdue_invoices
+    from bill b
+    where b.final and b.unpaid > 0
 ), standing as materialized ( -- on the plan that is in force
     select r.kind, r.state, a.plan_id, a.plan_version, count(*) as count
     from resources r
@@ -40,10 +56,11 @@ select json_build_object(
         select coalesce(json_agg(json_build_object(
             'period', m.period,
             'state', case when period_is_closed(m.period) then 'closed'
-                          when m.final_invoices = m.invoices then 'finalized' else 'draft' end,
-            'net', money(m.net, 'CNY'), 'tax', money(m.tax, 'CNY'), 'total', money(m.total, 'CNY'),
-            'invoices', m.invoices) order by m.period), '[]')
-        from (select n.period, n.net, n.tax, n.total, n.invoices, n.final_invoices
+                          when m.final then 'finalized' else 'draft' end,
+            'net', money(coalesce(m.net, 0), 'CNY'), 'tax', money(coalesce(m.tax, 0), 'CNY'),
+            'total', money(coalesce(m.total, 0), 'CNY'), 'credited', money(coalesce(m.credited, 0), 'CNY'),
+            'invoices', coalesce(m.invoices, 0)) order by m.period), '[]')
+        from (select n.period, n.net, n.tax, n.total, n.credited, n.invoices, n.final
               from month n order by n.period desc limit 13) m),
     'recurring', (
         select money(coalesce(sum(s.count * {{flat_amount c.charge -> 'price'}}), 0), 'CNY')
@@ -52,12 +69,10 @@ select json_build_object(
         cross join jsonb_array_elements(v.charges) as c(charge)
         where s.state = 'active' and c.charge ->> 'kind' = 'recurring'),
     'unpaid', (
-        select json_build_object(
-            'total', money(coalesce(sum(m.final_total), 0), 'CNY'),
-            'invoices', coalesce(sum(m.final_invoices), 0),
-            'overdue_total', money(coalesce(sum(m.overdue_total), 0), 'CNY'),
-            'overdue_invoices', coalesce(sum(m.overdue_invoices), 0))
-        from month m having :invoices_shown::boolean),
+        select json_build_object('total', money(u.total, 'CNY'), 'invoices', u.invoices,
+                                 'overdue_total', money(u.overdue_total, 'CNY'),
+                                 'overdue_invoices', u.overdue_invoices)
+        from unpaid u where :invoices_shown::boolean),
     'resources', (
         select coalesce(json_agg(json_build_object('kind', r.kind, 'state', r.state, 'count', r.count)
                                  order by r.kind, r.state), '[]')
@@ -73,7 +88,7 @@ select json_build_object(
         from (select b.place, b.reason, b.id, b.name, b.tenant_id, b.since, b.detail
               from attention b order by b.place, b.since, b.id limit 20) a),
     'attention_total', (select count(*) from attention a where a.place < 5)
-                       + (select coalesce(sum(m.overdue_invoices), 0) from month m)) as document
+                       + (select u.overdue_invoices from unpaid u)) as document
 from clock c
 
 -- What a flat price costs a whole period, as a bill rounds it (proto/openapi/price.yaml).
@@ -151,7 +166,11 @@ where :tenant::text is null and :broadband_shown::boolean and q.received_at > no
 group by q.reason
 union all
 (select 5, 'invoice_overdue', i.id, i.number, i.tenant_id, (i.due_on + 1)::timestamp at time zone i.time_zone,
-        round(i.total, 2)::text || ' ' || i.currency
+        round(i.total + n.credited, 2)::text || ' ' || i.currency
  from invoices i
+ cross join lateral (
+     select coalesce(sum(n.total), 0) as credited from invoices n
+     where n.tenant_id = i.tenant_id and n.credits = i.id) n
  where {{own i}} and :invoices_shown::boolean and i.due_on < (select c.today from clock c)
+   and i.total + n.credited > 0
  order by i.due_on, i.id limit 20)

@@ -202,7 +202,7 @@ class InvoiceTest(OverviewTest):
         overview = self.of(tenant)
         self.assertEqual(overview["months"], [
             {"period": period, "state": by_period[period]["state"], "invoices": 1,
-             **{name: by_period[period][name] for name in ("net", "tax", "total")}}
+             "credited": yuan(0), **{name: by_period[period][name] for name in ("net", "tax", "total")}}
             for period in sorted(by_period)])
         self.assertEqual([each["state"] for each in overview["months"]],
                          ["finalized"] * 3 + ["draft"])
@@ -226,6 +226,28 @@ class InvoiceTest(OverviewTest):
                               for each in sorted(overdue, key=lambda each: each["due_on"])])
             self.assertEqual(found[0]["detail"], f"{overdue[-1]['total']['amount']} CNY")
             self.assertEqual(overview["attention_total"], len(overdue))
+
+    def test_credit_notes(self):
+        tenant, owner = self.bill_until(3, finalize=True)
+        first, second, *_ = sorted(self.platform.all("/v1/invoices", {"tenant": tenant["id"]}),
+                                   key=lambda each: each["period"])
+        part = self.expect(self.platform.post("/v1/credit-notes", {
+            "invoice_id": first["id"], "reason": "线路中断", "lines": [{"line": 1, "net": "10"}]}), 201)
+        whole = self.expect(self.platform.post("/v1/credit-notes", {
+            "invoice_id": second["id"], "reason": "线路中断"}), 201)
+        credited = sum(decimal.Decimal(note["total"]["amount"]) for note in (part, whole))
+        for overview in (self.of(tenant), self.overview(owner)):
+            self.assertEqual([each["invoices"] for each in overview["months"]], [1, 1, 1, 0])
+            last = overview["months"][-1]
+            self.assertEqual((last["period"], last["credited"], last["total"]),
+                             (part["period"], yuan(credited), yuan(0)))
+            total = sum(decimal.Decimal(each["total"]["amount"]) for each in overview["months"])
+            self.assertEqual(overview["unpaid"]["total"], yuan(total + credited))
+            self.assertEqual(overview["unpaid"]["invoices"], 2)
+            overdue = {each["id"]: each["detail"] for each in overview["attention"]}
+            self.assertNotIn(second["id"], overdue)
+            left = decimal.Decimal(first["total"]["amount"]) + decimal.Decimal(part["total"]["amount"])
+            self.assertEqual(overdue[first["id"]], f"{left} CNY")
 
     def test_at_most_thirteen_months(self):
         tenant, _ = self.tenant()

@@ -3,6 +3,8 @@ import type { FunctionComponent } from "preact";
 import { isOperator, may, me } from "../data/session";
 import { BillPage } from "../pages/bill";
 import { BillsPage } from "../pages/bills";
+import { CreditNotePage } from "../pages/credit_note";
+import { CreditNotesPage } from "../pages/credit_notes";
 import { ExportPage } from "../pages/export";
 import { ExportsPage } from "../pages/exports";
 import { OperationsPage } from "../pages/operations";
@@ -27,6 +29,8 @@ export const routes: Route<PageComponent>[] = [
   { pattern: "/console/usage", page: UsagePage },
   { pattern: "/console/bills", page: BillsPage },
   { pattern: "/console/bills/:id", page: BillPage },
+  { pattern: "/console/credit-notes", page: CreditNotesPage },
+  { pattern: "/console/credit-notes/:id", page: CreditNotePage },
   { pattern: "/console/exports", page: ExportsPage },
   { pattern: "/console/exports/:id", page: ExportPage },
   { pattern: "/console/operations", page: OperationsPage },
@@ -34,6 +38,8 @@ export const routes: Route<PageComponent>[] = [
 
 export interface MenuItem {
   to: string;
+  /** Where its other pages lie. */
+  also?: string;
   name: string;
   icon: IconName;
 }
@@ -46,7 +52,7 @@ export function menu(): MenuItem[] {
     { to: `/console/tenants/${own?.id}`, name: t.nav.company, icon: "tenants", shown: own !== null && may("tenants:read") },
     { to: "/console/resources", name: t.nav.resources, icon: "resources", shown: may("resources:read") },
     { to: "/console/usage", name: t.nav.usage, icon: "usage", shown: may("usage:read") },
-    { to: "/console/bills", name: t.nav.bills, icon: "bills", shown: may("invoices:read") },
+    { to: "/console/bills", also: "/console/credit-notes", name: t.nav.bills, icon: "bills", shown: may("invoices:read") },
     { to: "/console/exports", name: t.nav.exports, icon: "exports", shown: may("exports:read") },
     { to: "/console/operations", name: t.nav.operations, icon: "operations", shown: may("operations:read") },
   ];
@@ -59,6 +65,7 @@ export function placeOfId(id: string): string | null {
     ten: "/console/tenants/",
     res: "/console/resources/",
     inv: "/console/bills/",
+    crn: "/console/credit-notes/",
     exp: "/console/exports/",
   };
   const place = places[id.split("_")[0] ?? ""];

@@ -17,7 +17,7 @@ interface Found {
 }
 
 const MOST = 8; // shown at once
-const AN_ID = /^(ten|res|inv|exp)_[0-9a-hjkmnp-tv-z]{26}$/;
+const AN_ID = /^(ten|res|inv|crn|exp)_[0-9a-hjkmnp-tv-z]{26}$/;
 const THEMES: Theme[] = ["light", "dark", "system"];
 
 function everything(tenants: Schemas["Tenant"][]): Found[] {

@@ -11,15 +11,16 @@ import { moveInList } from "../parts/table";
 import { Toasts } from "../parts/toast";
 import { SignInPage } from "../pages/sign_in";
 import { languages, t, wordFor } from "../words/words";
-import { menu, routes } from "./menu";
+import { menu, routes, type MenuItem } from "./menu";
 import { Palette } from "./palette";
 import { Preferences } from "./preferences";
 import { go, Link, match, usePlace } from "./router";
 
 const RUNNING_EVERY = 5000; // milliseconds
 
-function isCurrent(to: string, path: string): boolean {
-  return to === "/console/" ? path === "/console/" || path === "/console" : path === to || path.startsWith(`${to}/`);
+function isCurrent({ to, also = to }: MenuItem, path: string): boolean {
+  if (to === "/console/") return path === "/console/" || path === "/console";
+  return [to, also].some((place) => path === place || path.startsWith(`${place}/`));
 }
 
 function Rail({ open, close }: { open: boolean; close: () => void }) {
@@ -33,7 +34,7 @@ function Rail({ open, close }: { open: boolean; close: () => void }) {
       <ul onClick={close}>
         {menu().map((item) => (
           <li key={item.to}>
-            <Link to={item.to} current={isCurrent(item.to, path)}>
+            <Link to={item.to} current={isCurrent(item, path)}>
               <Icon name={item.icon} />
               {item.name}
             </Link>

@@ -1,4 +1,5 @@
 // Bills, month by month.
+import type { ComponentChildren } from "preact";
 import { Link, useFilter } from "../app/router";
 import type { Schemas } from "../data/client";
 import { isOperator, zone } from "../data/session";
@@ -7,7 +8,7 @@ import { StateBadge } from "../parts/badge";
 import { Filters, FilterSelect, TenantFilter } from "../parts/filters";
 import { addMonths, day, money, monthName } from "../parts/format";
 import { TenantName } from "../parts/names";
-import { Page } from "../parts/page";
+import { Page, Tabs } from "../parts/page";
 import { Empty } from "../parts/status";
 import { List } from "../parts/table";
 import { Time, ZoneNote } from "../parts/time";
@@ -75,10 +76,27 @@ export function BillList({ tenant }: { tenant?: string }) {
   );
 }
 
-export function BillsPage() {
+/** Bills and what was taken back of them, a tab each. */
+export function BillsFrame({ current, children }: { current: "bills" | "credit-notes"; children: ComponentChildren }) {
+  const tabs = [
+    { id: "bills", name: t.nav.bills },
+    { id: "credit-notes", name: t.bills.creditNotes },
+  ];
   return (
     <Page title={t.nav.bills}>
-      <BillList />
+      <Tabs
+        label={t.nav.bills}
+        tabs={tabs.map(({ id, name }) => ({ to: `/console/${id}`, name, current: id === current }))}
+      />
+      {children}
     </Page>
+  );
+}
+
+export function BillsPage() {
+  return (
+    <BillsFrame current="bills">
+      <BillList />
+    </BillsFrame>
   );
 }

@@ -69,6 +69,7 @@ function Tiles({ overview }: { overview: Overview }) {
           note={
             <>
               <StateBadge state={month.state} /> {t.overview.bills(month.invoices)}
+              {Number(month.credited.amount) !== 0 && ` · ${t.overview.credited(money(month.credited))}`}
             </>
           }
           to={`/console/bills?period=${month.period}`}

@@ -57,6 +57,24 @@ export function Table<T>({ label, columns, rows, keyOf, foot, rigid }: TableProp
   );
 }
 
+/** To the pages before and after, where there are any. */
+export function Pager({ of }: { of: Paged<unknown> }) {
+  if (!of.hasNext && !of.hasPrevious) return null;
+  return (
+    <nav class="pager" aria-label={t.common.pages}>
+      <span class="muted">{t.common.page(String(of.page))}</span>
+      <button type="button" disabled={!of.hasPrevious} onClick={of.previous}>
+        <Icon name="left" />
+        {t.common.previous}
+      </button>
+      <button type="button" disabled={!of.hasNext} onClick={of.next}>
+        {t.common.next}
+        <Icon name="right" />
+      </button>
+    </nav>
+  );
+}
+
 interface ListProps<T> extends Omit<TableProps<T>, "rows"> {
   of: Paged<T>;
   empty: ComponentChildren;
@@ -70,19 +88,7 @@ export function List<T>({ of, empty, ...table }: ListProps<T>) {
       <Await of={of} rows={10}>
         {(rows) => (rows.length === 0 && !of.hasPrevious ? empty : <Table {...table} rows={rows} />)}
       </Await>
-      {(of.hasNext || of.hasPrevious) && (
-        <nav class="pager" aria-label={t.common.pages}>
-          <span class="muted">{t.common.page(String(of.page))}</span>
-          <button type="button" disabled={!of.hasPrevious} onClick={of.previous}>
-            <Icon name="left" />
-            {t.common.previous}
-          </button>
-          <button type="button" disabled={!of.hasNext} onClick={of.next}>
-            {t.common.next}
-            <Icon name="right" />
-          </button>
-        </nav>
-      )}
+      <Pager of={of} />
     </div>
   );
 }
