@@ -7,7 +7,7 @@
 
 #include "daemon/demonstration/world.h"
 
-enum { MEGABYTE = 1000000, STATUS_START = 1, STATUS_STOP = 2, STATUS_INTERIM = 3 };
+enum { MEGABYTE = 1000000, WEEKEND_SHARE = 25, STATUS_START = 1, STATUS_STOP = 2, STATUS_INTERIM = 3 };
 
 static void attribute(json_t *body, const char *name, const char *type, json_t *value)
 {
@@ -40,26 +40,27 @@ static void send_packet(struct api *api, const struct world_tenant *tenant, cons
     api_post_radius(api, "/radius/v1/accounting", body);
 }
 
-/* Per cent of the usual: one enterprise grows out of a tier each month. */
-static uint64_t share(const struct world *world, unsigned i, struct period month)
+/* Per cent of the usual: one enterprise grows out of a tier each month, and all rest at weekends. */
+static uint64_t share(const struct world *world, unsigned i, struct period month, int day)
 {
     static const uint64_t shares[WORLD_MONTHS] = {30, 75, 160};
     size_t m = 0;
 
     while (m < WORLD_MONTHS - 1 && world->months[m].month != month.month)
         m++;
-    return i == WORLD_GROWING ? shares[m] : 100;
+    return (i == WORLD_GROWING ? shares[m] : 100) *
+           (world_at_weekend(month, day) ? WEEKEND_SHARE : 100);
 }
 
-/* A working day's session: start, noon, end; counters are cumulative. */
+/* A day's session: start, noon, end; counters are cumulative. */
 static void send_line_day(const struct world *world, struct api *api, unsigned i,
                           struct period month, int day)
 {
     const struct world_tenant *tenant = &world->tenants[i];
     unsigned m = (unsigned)month.month, d = (unsigned)day;
-    uint64_t down = (uint64_t)(8000 + world_number(60000, i, m, d, 50)) * MEGABYTE / 100 *
-                    share(world, i, month);
-    uint64_t up = (uint64_t)(500 + world_number(9000, i, m, d, 51)) * MEGABYTE;
+    uint64_t part = share(world, i, month, day);
+    uint64_t down = (30000 + world_number(24000, i, m, d, 50)) * part * (MEGABYTE / 10000);
+    uint64_t up = (3000 + world_number(4000, i, m, d, 51)) * part * (MEGABYTE / 10000);
     char session[32];
 
     snprintf(session, sizeof session, "%02x%04d%02d%02d", i, month.year, month.month, day);

@@ -16,6 +16,8 @@ function screens(ids) {
     "usage-by-resource": `/console/usage?meter=${ids.meter}&span=last&group=subject&tenant=${ids.tenant}`,
     bills: "/console/bills",
     bill: `/console/bills/${ids.bill}`,
+    "credit-notes": "/console/credit-notes",
+    "credit-note": `/console/credit-notes/${ids.note}`,
     exports: "/console/exports",
     export: `/console/exports/${ids.export}`,
     operations: "/console/operations",
@@ -23,7 +25,7 @@ function screens(ids) {
   };
 }
 
-const TENANT_SCREENS = ["overview", "tenant", "resources", "resource", "usage", "bills", "bill"];
+const TENANT_SCREENS = ["overview", "tenant", "resources", "resource", "usage", "bills", "bill", "credit-notes", "credit-note"];
 
 async function explainAll(visitor) {
   const expanders = visitor.page.locator("button.expander");

@@ -22,11 +22,11 @@ class World:
         self.load(test.daemon)
         self.tenants = self.data("/v1/tenants")
         self.plans = {kind: self.plan_of(kind) for kind in ("software", "broadband", "terminal")}
-        tenant = self.tenants[-1]
-        bill = self.data(f"/v1/invoices?tenant={tenant['id']}&state=finalized")[0]
+        note = self.data("/v1/credit-notes")[0]
+        tenant = next(each for each in self.tenants if each["id"] == note["tenant_id"])
         lines = f"/v1/resources?tenant={tenant['id']}&kind=broadband&state=active"
         self.ids = {
-            "tenant": tenant["id"], "bill": bill["id"], "meter": METER,
+            "tenant": tenant["id"], "bill": note["invoice_id"], "note": note["id"], "meter": METER,
             "resource": self.data(lines)[0]["id"],
             "export": self.data("/v1/exports?format=focus")[0]["id"],
             "waiting": self.request(0, "broadband", "三层办公室专线")["id"],

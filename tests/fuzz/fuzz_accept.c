@@ -1,6 +1,6 @@
 /*
- * Accept fields: names come in their order out of the list itself, each weight is within its bounds,
- * and a list written from what was read is read as the same.
+ * Accept fields: names come in their order out of the list itself, each weight is within its
+ * bounds, and a list written from what was read is read as the same.
  */
 #include "common/buffer.h"
 #include "common/check.h"

@@ -1,4 +1,5 @@
-// The lines of a bill or of a credit note, each with its explanation where it has one, and their sums.
+// The lines of a bill, each with its explanation, or of a credit note, which are amounts and explain
+// themselves; and their sums.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Money, Schemas } from "../data/client";
@@ -41,7 +42,7 @@ function LineRows({ line, zone, explain }: { line: Line; zone: string; explain?:
           {line.correction_of && explain && <span class="badge warning">{t.bills.correctionOf(monthName(line.correction_of))}</span>}
         </td>
         <td role="cell" data-name={t.bills.service}>{from === to ? from : `${from} – ${to}`}</td>
-        <td role="cell" data-name={t.bills.quantity} class="figure">{quantity(line.quantity, line.unit)}</td>
+        <td role="cell" data-name={t.bills.quantity} class="figure">{explain ? quantity(line.quantity, line.unit) : "—"}</td>
         <td role="cell" data-name={t.bills.net} class="figure">{money(line.net)}</td>
         <td role="cell" data-name={t.bills.rate} class="figure">{percent(line.tax_rate)}</td>
         <td role="cell" data-name={t.bills.tax} class="figure">{money(line.tax)}</td>
