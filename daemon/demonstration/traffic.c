@@ -7,7 +7,13 @@
 
 #include "daemon/demonstration/world.h"
 
-enum { MEGABYTE = 1000000, WEEKEND_SHARE = 25, STATUS_START = 1, STATUS_STOP = 2, STATUS_INTERIM = 3 };
+enum {
+    MEGABYTE = 1000000,
+    WEEKEND_SHARE = 25,
+    STATUS_START = 1,
+    STATUS_STOP = 2,
+    STATUS_INTERIM = 3
+};
 
 static void attribute(json_t *body, const char *name, const char *type, json_t *value)
 {
@@ -40,7 +46,8 @@ static void send_packet(struct api *api, const struct world_tenant *tenant, cons
     api_post_radius(api, "/radius/v1/accounting", body);
 }
 
-/* Per cent of the usual: one enterprise grows out of a tier each month, and all rest at weekends. */
+/* Per cent of the usual: one enterprise grows out of a tier each month, and all rest at weekends.
+ */
 static uint64_t share(const struct world *world, unsigned i, struct period month, int day)
 {
     static const uint64_t shares[WORLD_MONTHS] = {30, 75, 160};

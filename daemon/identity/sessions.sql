@@ -32,4 +32,5 @@ select json_build_object(
     'api_key', (select json_build_object('id', k.id, 'name', k.name, 'prefix', k.prefix,
                                          'scopes', k.scopes,
                                          'expires_at', instant_text(k.expires_at))
-                from api_keys k where k.id = :actor)) as document
+                from api_keys k where k.id = :actor),
+    'time_zone', (select p.time_zone from platform p)) as document

@@ -55,6 +55,7 @@ class Sessions(IdentityTest):
         me = self.expect(client.get("/v1/me"), 200)
         self.assertEqual((me["actor"], me["user"]["email"]), (user["id"], user["email"]))
         self.assertIn("users:write", me["permissions"])
+        self.assertEqual(me["time_zone"], "Asia/Shanghai")
         self.assertIsNone(me["api_key"])
         out = client.delete("/v1/sessions/current")
         self.expect(out, 204)

@@ -1,15 +1,11 @@
-// Who is signed in, what they may do, and the zone that the platform bills by.
+// Who is signed in, what they may do, and the zone that the platform bills by: GET /v1/me.
 import { get, onSignedOut, post, remove, type Answer } from "./client";
 import { store } from "./store";
 
 export type Me = Answer<"/v1/me">;
-export interface Session {
-  me: Me;
-  zone: string;
-}
 
 /** null: nobody; undefined: not known yet. */
-export const session = store<Session | null | undefined>(undefined);
+export const session = store<Me | null | undefined>(undefined);
 /** Set when a session ended by itself, so that sign-in says so. */
 export const expired = store(false);
 
@@ -28,9 +24,7 @@ export async function loadSession(): Promise<void> {
     session.set(null);
     return;
   }
-  const me = await get("/v1/me");
-  const overview = await get("/v1/overview");
-  session.set({ me, zone: overview.time_zone });
+  session.set(await get("/v1/me"));
 }
 
 export async function signIn(email: string, password: string): Promise<void> {
@@ -50,11 +44,11 @@ export async function signOut(): Promise<void> {
 export function me(): Me {
   const known = session.get();
   if (known == null) throw new Error("nobody is signed in");
-  return known.me;
+  return known;
 }
 
 export function zone(): string {
-  return session.get()?.zone ?? "UTC";
+  return session.get()?.time_zone ?? "UTC";
 }
 
 export function may(permission: string): boolean {

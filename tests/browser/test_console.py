@@ -1,5 +1,6 @@
-"""The console in use: the keyboard alone, figures held against the API, refusals, what roles are
-offered, long work, and the reader of the contract."""
+"""The console in Chromium: every screen in both languages and themes, wide and narrow; the keyboard
+alone; figures held against the API; refusals, what roles are offered, long work, and the reader of the
+contract."""
 
 import hashlib
 import json
@@ -12,6 +13,32 @@ from console import BrowserTest
 def grouped(amount):
     """An amount as the console writes it."""
     return f"¥{float(amount):,.2f}"
+
+
+class ScreenTest(BrowserTest):
+    """No error of a script, nothing that the policy of the page refuses, nothing that axe finds, no
+    scrolling sideways."""
+
+    def screens(self, language, theme, who="root"):
+        self.drive("every_screen", language=language, theme=theme, who=who)
+
+    def test_english_light(self):
+        self.screens("en", "light")
+
+    def test_english_dark(self):
+        self.screens("en", "dark")
+
+    def test_chinese_light(self):
+        self.screens("zh-CN", "light")
+
+    def test_chinese_dark(self):
+        self.screens("zh-CN", "dark")
+
+    def test_tenant(self):
+        self.screens("zh-CN", "light", "owner")
+
+    def test_auditor(self):
+        self.screens("en", "dark", "auditor")
 
 
 class UseTest(BrowserTest):
