@@ -2,6 +2,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/memory.h"
@@ -78,8 +79,9 @@ static struct block *block_for(struct arena *arena, size_t size)
     if (first != NULL && fits(first, size))
         return first;
     size_t block_size = size > BLOCK_SIZE ? size : BLOCK_SIZE;
-    struct block *block = memory_allocate(1, sizeof *block + block_size);
+    struct block *block = memory_resize(NULL, 1, sizeof *block + block_size);
     block->size = block_size;
+    block->used = 0;
     struct block **link = first != NULL && size > BLOCK_SIZE ? &first->next : &arena->blocks;
     block->next = *link;
     *link = block;
@@ -97,7 +99,7 @@ void *arena_allocate(struct arena *arena, size_t count, size_t size)
     size_t offset = aligned(block->used);
     block->used = offset + total;
     arena->used += total;
-    return block->bytes + offset;
+    return memset(block->bytes + offset, 0, total);
 }
 
 char *arena_copy(struct arena *arena, struct slice bytes)

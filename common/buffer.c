@@ -7,7 +7,7 @@
 #include "common/check.h"
 #include "common/memory.h"
 
-enum { FIRST_CAPACITY = 64 };
+enum { FIRST_CAPACITY = 512 };
 
 struct buffer buffer_make(size_t limit)
 {
@@ -66,19 +66,24 @@ void buffer_append_character(struct buffer *buffer, char character)
 
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
 {
+    size_t room = buffer->capacity - buffer->length; /* with that of the terminator */
     va_list arguments;
     va_list again;
 
     check(format != NULL);
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    int length =
+        vsnprintf(room == 0 ? NULL : buffer->data + buffer->length, room, format, arguments);
     va_end(arguments);
     check(length >= 0);
-    if (reserve(buffer, (size_t)length)) {
+    bool fits = reserve(buffer, (size_t)length);
+    if (fits && (size_t)length >= room)
         vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, again);
+    if (fits)
         buffer->length += (size_t)length;
-    }
+    else if (room > 0)
+        buffer->data[buffer->length] = '\0';
     va_end(again);
 }
 

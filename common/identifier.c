@@ -1,7 +1,10 @@
 #include "common/identifier.h"
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "common/check.h"
 #include "common/digest.h"
@@ -12,6 +15,7 @@ enum {
     UUID_TEXT_SIZE = 37,
     SUFFIX_LENGTH = 26, /* 130 bits, of which the first two are 0 */
     COUNTER_BITS = 12,
+    POOL_SIZE = 4096,
 };
 
 /* Crockford's base32. */
@@ -28,6 +32,32 @@ static uint64_t next_time(void)
 
     last = time > last ? time : last + 1;
     return last;
+}
+
+/* Random bytes for ids, which are no secrets: many are fetched at once. A forked process fetches
+ * its own. */
+static struct {
+    bool watched;
+    size_t left;
+    unsigned char bytes[POOL_SIZE];
+} pool;
+
+static void empty_pool(void)
+{
+    pool.left = 0;
+}
+
+static void take_random(unsigned char *bytes, size_t length)
+{
+    if (!pool.watched)
+        pool.watched = pthread_atfork(NULL, NULL, empty_pool) == 0;
+    check(pool.watched);
+    if (pool.left < length) {
+        random_bytes(pool.bytes, sizeof pool.bytes);
+        pool.left = sizeof pool.bytes;
+    }
+    pool.left -= length;
+    memcpy(bytes, pool.bytes + pool.left, length);
 }
 
 static void put_big_endian(uint64_t value, size_t size, unsigned char *bytes)
@@ -48,7 +78,7 @@ static void uuid_v7(unsigned char uuid[UUID_SIZE])
 
     put_big_endian(time >> COUNTER_BITS, 6, uuid);
     put_big_endian(time & ((1U << COUNTER_BITS) - 1), 2, uuid + 6);
-    random_bytes(uuid + 8, UUID_SIZE - 8);
+    take_random(uuid + 8, UUID_SIZE - 8);
     set_version(uuid, 7);
 }
 
@@ -108,9 +138,14 @@ void uuid_make(char text[37])
     unsigned char uuid[UUID_SIZE];
     char hex[2 * UUID_SIZE + 1];
 
-    random_bytes(uuid, sizeof uuid);
+    take_random(uuid, sizeof uuid);
     set_version(uuid, 4);
     hex_write(uuid, sizeof uuid, hex);
-    snprintf(text, UUID_TEXT_SIZE, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16,
-             hex + 20);
+    for (size_t i = 0, at = 0; i < UUID_SIZE; i++) {
+        if (i == 4 || i == 6 || i == 8 || i == 10)
+            text[at++] = '-';
+        text[at++] = hex[2 * i];
+        text[at++] = hex[2 * i + 1];
+    }
+    text[UUID_TEXT_SIZE - 1] = '\0';
 }

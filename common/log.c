@@ -134,11 +134,13 @@ static void append_fields(struct line *line, const struct log_field *fields)
 void log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
     char time[INSTANT_TEXT_SIZE];
-    struct line line = {.length = 0};
+    struct line line;
     int saved = errno;
 
     if (level > log_most)
         return;
+    line.length = 0;
+    line.full = false;
     instant_write(instant_now(), time);
     append_fields(&line, (const struct log_field[]){log_text("time", time),
                                                     log_text("level", LEVEL_NAMES[level]),

@@ -58,27 +58,37 @@ static void take_values(struct contract_route *route, const struct slice *segmen
             route->values[count++] = segments[i];
 }
 
-/* Among the operations of one path, from `first` on. */
+static bool same_path(size_t first, size_t other)
+{
+    return strcmp(contract_operations[first].path, contract_operations[other].path) == 0;
+}
+
+/* The methods of a path, whose operations are from `first` on. */
+static void list_methods(size_t first, size_t end, char allow[CONTRACT_ALLOW_SIZE])
+{
+    size_t length = 0;
+
+    for (size_t i = first; i < end && same_path(first, i); i++) {
+        length +=
+            (size_t)snprintf(allow + length, CONTRACT_ALLOW_SIZE - length, "%s%s",
+                             length == 0 ? "" : ", ", method_name(contract_operations[i].method));
+        check(length < CONTRACT_ALLOW_SIZE);
+    }
+}
+
 static enum contract_match find_method(enum http1_method method, size_t first, size_t end,
                                        const struct slice *segments, struct contract_route *route)
 {
-    enum contract_match match = CONTRACT_NO_METHOD;
-    const char *path = contract_operations[first].path;
-    size_t length = 0;
+    enum http1_method wanted = method == HTTP1_HEAD ? HTTP1_GET : method;
 
-    for (size_t i = first; i < end && strcmp(contract_operations[i].path, path) == 0; i++) {
-        length +=
-            (size_t)snprintf(route->allow + length, sizeof route->allow - length, "%s%s",
-                             length == 0 ? "" : ", ", method_name(contract_operations[i].method));
-        check(length < sizeof route->allow);
-        if (contract_operations[i].method == (method == HTTP1_HEAD ? HTTP1_GET : method)) {
+    for (size_t i = first; i < end && same_path(first, i); i++)
+        if (contract_operations[i].method == wanted) {
             route->operation = i;
-            match = CONTRACT_FOUND;
+            take_values(route, segments);
+            return CONTRACT_FOUND;
         }
-    }
-    if (match == CONTRACT_FOUND)
-        take_values(route, segments);
-    return match;
+    list_methods(first, end, route->allow);
+    return CONTRACT_NO_METHOD;
 }
 
 enum contract_match contract_find(enum http1_method method, struct slice path,

@@ -91,7 +91,7 @@ struct contract_route {
 };
 
 /* HEAD finds the GET operation. Literal segments win over parameters, and are compared as
- * sent. route->allow is filled unless there is no path, the rest where an operation is found. */
+ * sent. Where no operation is found though the path is there, only route->allow is filled. */
 enum contract_match contract_find(enum http1_method method, struct slice path,
                                   struct contract_route *route);
 

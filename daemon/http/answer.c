@@ -14,9 +14,17 @@ static const char standard_fields[] =
 typedef void answer_function(struct connection *connection, int status, struct slice fields,
                              struct slice body);
 
+static void write_field(struct buffer *fields, const char *name, const char *value)
+{
+    buffer_append_text(fields, name);
+    buffer_append_text(fields, ": ");
+    buffer_append_text(fields, value);
+    buffer_append_text(fields, "\r\n");
+}
+
 void request_add_field(struct request *request, const char *name, const char *value)
 {
-    buffer_append_format(&request->fields, "%s: %s\r\n", name, value);
+    write_field(&request->fields, name, value);
 }
 
 void request_set_cache_control(struct request *request, const char *value)
@@ -28,10 +36,10 @@ void http_write_fields(struct buffer *fields, const char *request_id, const char
                        const char *content_type)
 {
     buffer_append_text(fields, standard_fields);
-    buffer_append_format(fields, "Cache-Control: %s\r\nRequest-Id: %s\r\n", cache_control,
-                         request_id);
+    write_field(fields, "Cache-Control", cache_control);
+    write_field(fields, "Request-Id", request_id);
     if (content_type != NULL)
-        buffer_append_format(fields, "Content-Type: %s\r\n", content_type);
+        write_field(fields, "Content-Type", content_type);
     check(!buffer_overflowed(fields));
 }
 

@@ -8,6 +8,12 @@ select set_config('bccd.tenant', coalesce(:actor_tenant, ''), true),
        set_config('bccd.request', :request_id, true),
        set_config('bccd.address', :address, true)
 
+-- statement: begin_reading
+-- Of what changes nothing nobody is told who asked, and from where.
+select set_config('bccd.tenant', coalesce(:actor_tenant, ''), true),
+       set_config('bccd.actor', coalesce(:actor, ''), true),
+       set_config('bccd.park', coalesce(:actor_park, ''), true)
+
 -- statement: claim_idempotency_key
 select idempotency_claim(:actor, :idempotency_key)
 

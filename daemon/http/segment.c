@@ -154,7 +154,9 @@ enum step request_send(struct request *request, enum database_role role,
     struct segment segment = {.role = role, .timeout = http_environment()->query_timeout};
 
     if (role != DATABASE_AUTH)
-        add_part(request, &segment, &statement_begin_request);
+        add_part(request, &segment,
+                 request->operation->method == HTTP1_GET ? &statement_begin_reading
+                                                         : &statement_begin_request);
     request->kept = request->kept || statement->keyed;
     if (statement->keyed && request->idempotency_key != NULL && request->attempts == 0)
         add_part(request, &segment, &statement_claim_idempotency_key);

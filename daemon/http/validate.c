@@ -81,18 +81,30 @@ static void note(struct schema_errors *errors, const char *name, const char *cod
     error->detail = detail;
 }
 
+/* Whether one value is good, and if not, what is wrong with it. What was found before is gone. */
+static bool value_good(struct request *request, const struct contract_parameter *parameter,
+                       const char *value, const struct schema_error **wrong)
+{
+    static struct schema_errors found;
+    json_t *parsed = NULL;
+
+    found.count = found.total = 0;
+    bool good = schema_validate_text(parameter->schema, slice_of(value), request->language,
+                                     request->arena, &found, &parsed);
+    json_decref(parsed);
+    *wrong = &found.list[0];
+    return good;
+}
+
 static void check_parameter(struct request *request, const struct contract_parameter *parameter,
                             const char *value, struct schema_errors *errors)
 {
-    struct schema_errors *found = arena_allocate(request->arena, 1, sizeof *found);
-    json_t *parsed = NULL;
+    const struct schema_error *wrong;
 
     if (request_parameter(request, parameter->bind) != NULL)
         note(errors, parameter->name, "given_twice", "Give it once.");
-    if (!schema_validate_text(parameter->schema, slice_of(value), request->language, request->arena,
-                              found, &parsed))
-        note(errors, parameter->name, found->list[0].code, found->list[0].detail);
-    json_decref(parsed);
+    if (!value_good(request, parameter, value, &wrong))
+        note(errors, parameter->name, wrong->code, wrong->detail);
     request_bind(request, parameter->bind, value);
 }
 
@@ -150,17 +162,11 @@ static bool take_path(struct request *request)
 
     for (size_t i = 0, place = 0; i < operation->parameter_count; i++) {
         const struct contract_parameter *parameter = &operation->parameters[i];
-        struct schema_errors *errors;
-        json_t *parsed = NULL;
+        const struct schema_error *wrong;
         if (parameter->place != CONTRACT_PATH)
             continue;
         const char *value = decoded(request, request->route.values[place++], false);
-        errors = arena_allocate(request->arena, 1, sizeof *errors);
-        bool good = value != NULL &&
-                    schema_validate_text(parameter->schema, slice_of(value), request->language,
-                                         request->arena, errors, &parsed);
-        json_decref(parsed);
-        if (!good)
+        if (value == NULL || !value_good(request, parameter, value, &wrong))
             return false;
         request_bind(request, parameter->bind, value);
     }
@@ -270,11 +276,14 @@ static enum step take_tenant(struct request *request)
     return NEXT;
 }
 
+/* What is found here is told before anything else is validated, so one list serves all requests. */
 enum step request_validate(struct request *request)
 {
-    struct schema_errors *errors = arena_allocate(request->arena, 1, sizeof *errors);
+    static struct schema_errors list;
+    struct schema_errors *errors = &list;
     enum step next;
 
+    errors->count = errors->total = 0;
     if (!take_path(request))
         return request_refuse(request, "not_found", NULL);
     take_query(request, errors);
@@ -286,8 +295,9 @@ enum step request_validate(struct request *request)
     if ((next = take_if_match(request)) != NEXT || (next = take_idempotency_key(request)) != NEXT ||
         (next = take_document(request, errors)) != NEXT || (next = take_tenant(request)) != NEXT)
         return next;
-    digest_payload(request, request->document == NULL
-                                ? buffer_slice(&request->body)
-                                : json_canonical(request->arena, request->document));
+    if (request->idempotency_key != NULL)
+        digest_payload(request, request->document == NULL
+                                    ? buffer_slice(&request->body)
+                                    : json_canonical(request->arena, request->document));
     return NEXT;
 }

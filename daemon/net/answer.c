@@ -9,7 +9,7 @@ enum { FIELDS_LIMIT = 2048 }; /* of an answer that `failed` renders */
 
 static const char RETRY_AFTER[] = "Retry-After: 5\r\n";
 
-/* The Date field's value, written once a second. */
+/* The Date field, written once a second. */
 static const char *date_now(struct network *network)
 {
     time_t now = time(NULL);
@@ -18,7 +18,8 @@ static const char *date_now(struct network *network)
     if (network->date_second != now) {
         network->date_second = now;
         check(gmtime_r(&now, &parts) != NULL);
-        strftime(network->date, sizeof network->date, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+        strftime(network->date, sizeof network->date, "Date: %a, %d %b %Y %H:%M:%S GMT\r\n",
+                 &parts);
     }
     return network->date;
 }
@@ -44,7 +45,7 @@ static void begin_answer(struct connection *connection, int status, struct slice
     if (connection->body_pending || connection->network->draining)
         connection->closing = true;
     http1_write_status(output, status);
-    buffer_append_format(output, "Date: %s\r\n", date_now(connection->network));
+    buffer_append_text(output, date_now(connection->network));
     if (!empty)
         buffer_append_format(output, "Content-Length: %" PRIu64 "\r\n", length);
     if (connection->closing)

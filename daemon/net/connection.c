@@ -21,11 +21,23 @@ enum {
 
 /* Deadlines */
 
+/* Deadlines mostly move away before they are reached, so the timer is left alone where it fires
+ * soon enough, and looks then. */
+static void look_at_deadline(struct connection *connection, int64_t now)
+{
+    if (connection->deadline_looks <= connection->deadline_at)
+        return;
+    connection->deadline_looks = connection->deadline_at;
+    struct timeval delay = timeval_of(connection->deadline_at - now);
+    check(evtimer_add(connection->deadline, &delay) == 0);
+}
+
 static void set_deadline(struct connection *connection, int64_t milliseconds)
 {
-    struct timeval delay = timeval_of(milliseconds);
+    int64_t now = monotonic_milliseconds();
 
-    check(evtimer_add(connection->deadline, &delay) == 0);
+    connection->deadline_at = now + milliseconds;
+    look_at_deadline(connection, now);
 }
 
 static int64_t smaller(int64_t a, int64_t b)
@@ -63,7 +75,7 @@ void connection_enter(struct connection *connection, enum connection_state state
         return set_deadline(connection, LINGER_MILLISECONDS);
     case CONNECTION_WAIT:
     case CONNECTION_CLOSED:
-        evtimer_del(connection->deadline);
+        connection->deadline_at = INT64_MAX;
     }
 }
 
@@ -120,6 +132,10 @@ static void on_deadline(evutil_socket_t descriptor, short what, void *context)
     (void)descriptor;
     (void)what;
     check_magic(connection, CONNECTION_MAGIC);
+    int64_t now = monotonic_milliseconds();
+    connection->deadline_looks = INT64_MAX;
+    if (now < connection->deadline_at)
+        return look_at_deadline(connection, now);
     expire(connection);
     connection_run(connection);
 }
@@ -159,6 +175,8 @@ void connection_run(struct connection *connection)
     connection->running = false;
     if (connection->state == CONNECTION_CLOSED)
         release(connection);
+    else if (connection->wait == WAIT_FOR_TURN)
+        connection_schedule(connection);
     else if (connection->wait == WAIT_FOR_READ)
         check(event_add(connection->readable, NULL) == 0);
     else if (connection->wait == WAIT_FOR_WRITE)
@@ -212,6 +230,7 @@ void connection_open(struct network_listener *listener, int descriptor, SSL *tls
     connection->magic = CONNECTION_MAGIC;
     connection->network = listener->network;
     connection->kind = listener->kind;
+    connection->deadline_looks = INT64_MAX;
     connection->number = registry_add(listener->network->connections, connection);
     connection->address_key = address_key(address);
     address_write(address, connection->address);

@@ -19,7 +19,7 @@ enum {
 };
 
 enum {
-    DATE_SIZE = 32,
+    DATE_SIZE = 40,
     CONNECTION_INPUT_LIMIT = HTTP1_HEAD_LIMIT + 2 * TRANSPORT_READ_SIZE,
 };
 
@@ -63,7 +63,12 @@ enum connection_state {
     CONNECTION_CLOSED, /* to be freed */
 };
 
-enum connection_wait { WAIT_FOR_NOTHING, WAIT_FOR_READ, WAIT_FOR_WRITE };
+enum connection_wait {
+    WAIT_FOR_NOTHING,
+    WAIT_FOR_READ,
+    WAIT_FOR_WRITE,
+    WAIT_FOR_TURN, /* could go on at once: others first */
+};
 
 struct connection {
     unsigned magic;
@@ -78,8 +83,10 @@ struct connection {
     int kind;
     struct transport transport;
     struct event *readable, *writable, *deadline;
-    int64_t state_entered; /* monotonic milliseconds */
-    int transfers;         /* reads and writes in this turn */
+    int64_t state_entered; /* monotonic milliseconds, as are the next two; INT64_MAX: none */
+    int64_t deadline_at;
+    int64_t deadline_looks; /* when `deadline` fires: then or sooner */
+    int transfers;          /* reads and writes in this turn */
 
     bool running;      /* connection_run is on the stack */
     bool served;       /* a request has come */

@@ -34,13 +34,12 @@ static bool transferred(struct connection *connection, enum transport_result res
     return false;
 }
 
-/* After so many transfers others have their turn: then the connection waits for what it could do
- * at once. */
-static bool turn_over(struct connection *connection, enum connection_wait wait)
+/* After so many transfers others have their turn. */
+static bool turn_over(struct connection *connection)
 {
     if (connection->transfers++ < TRANSFERS_LIMIT)
         return false;
-    connection->wait = wait;
+    connection->wait = WAIT_FOR_TURN;
     return true;
 }
 
@@ -49,7 +48,7 @@ static bool receive(struct connection *connection, struct slice *bytes)
     char *scratch = connection->network->scratch;
     size_t length;
 
-    if (turn_over(connection, WAIT_FOR_READ) ||
+    if (turn_over(connection) ||
         !transferred(connection,
                      transport_read(&connection->transport, scratch, TRANSPORT_READ_SIZE, &length)))
         return false;
@@ -72,7 +71,7 @@ static bool flush(struct connection *connection)
         connection->output_sent = 0;
         return true;
     }
-    if (turn_over(connection, WAIT_FOR_WRITE) ||
+    if (turn_over(connection) ||
         !transferred(connection,
                      transport_write(&connection->transport, rest.data, rest.length, &written)))
         return false;
@@ -264,9 +263,12 @@ static void finish_exchange(struct connection *connection)
         return connection_enter(connection, CONNECTION_LINGER);
     }
     connection->input_fresh = connection->input.length > 0;
-    if (!connection->input_fresh)
-        buffer_free(&connection->input);
     connection_enter(connection, CONNECTION_IDLE);
+    if (!connection->input_fresh) {
+        buffer_free(&connection->input);
+        if (!transport_pending(&connection->transport))
+            connection->wait = WAIT_FOR_READ; /* most ask again only once they have the answer */
+    }
 }
 
 static void step_write(struct connection *connection)
@@ -283,7 +285,7 @@ static void step_linger(struct connection *connection)
 {
     char *scratch = connection->network->scratch;
 
-    if (!turn_over(connection, WAIT_FOR_READ))
+    if (!turn_over(connection))
         transferred(connection,
                     transport_discard(&connection->transport, scratch, TRANSPORT_READ_SIZE));
 }

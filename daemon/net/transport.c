@@ -8,14 +8,22 @@
 
 #include "common/check.h"
 
+/* SSL_get_error would take an older error for the call's own. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static enum transport_result result_of_tls(struct transport *transport, int returned)
 {
+    if (returned > 0)
+        return TRANSPORT_DONE;
+
     int error = SSL_get_error(transport->tls, returned);
 
     ERR_clear_error();
     switch (error) {
-    case SSL_ERROR_NONE:
-        return TRANSPORT_DONE;
     case SSL_ERROR_WANT_READ:
         return TRANSPORT_WANTS_READ;
     case SSL_ERROR_WANT_WRITE:
@@ -46,7 +54,7 @@ enum transport_result transport_handshake(struct transport *transport)
 {
     if (transport->tls == NULL)
         return TRANSPORT_DONE;
-    ERR_clear_error();
+    forget_errors();
     return result_of_tls(transport, SSL_do_handshake(transport->tls));
 }
 
@@ -57,8 +65,13 @@ enum transport_result transport_read(struct transport *transport, void *data, si
     if (transport->tls == NULL)
         return result_of_socket(recv(transport->descriptor, data, size, 0), TRANSPORT_WANTS_READ,
                                 length);
-    ERR_clear_error();
+    forget_errors();
     return result_of_tls(transport, SSL_read_ex(transport->tls, data, size, length));
+}
+
+bool transport_pending(const struct transport *transport)
+{
+    return transport->tls != NULL && SSL_has_pending(transport->tls) == 1;
 }
 
 enum transport_result transport_write(struct transport *transport, const void *data, size_t length,
@@ -68,7 +81,7 @@ enum transport_result transport_write(struct transport *transport, const void *d
     if (transport->tls == NULL)
         return result_of_socket(send(transport->descriptor, data, length, MSG_NOSIGNAL),
                                 TRANSPORT_WANTS_WRITE, written);
-    ERR_clear_error();
+    forget_errors();
     return result_of_tls(transport, SSL_write_ex(transport->tls, data, length, written));
 }
 
@@ -83,7 +96,6 @@ enum transport_result transport_discard(struct transport *transport, void *scrat
 void transport_finish(struct transport *transport)
 {
     if (transport->tls != NULL && !transport->broken && SSL_is_init_finished(transport->tls)) {
-        ERR_clear_error();
         SSL_shutdown(transport->tls);
         ERR_clear_error();
     }

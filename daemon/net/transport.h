@@ -1,6 +1,7 @@
 /*
  * Bytes to and from one connected, non-blocking socket: through TLS, or plain where `tls` is NULL.
- * OpenSSL's error queue is empty after each call.
+ * OpenSSL's error queue is empty after each call. What came may wait in OpenSSL, where no event
+ * tells of it: transport_pending does.
  */
 #ifndef DAEMON_NET_TRANSPORT_H
 #define DAEMON_NET_TRANSPORT_H
@@ -24,7 +25,7 @@ enum transport_result {
     TRANSPORT_FAILED,
 };
 
-/* TRANSPORT_READ_SIZE holds any TLS record, so what was decrypted never waits unseen in OpenSSL. */
+/* Holds any TLS record. */
 enum { TRANSPORT_READ_SIZE = SSL3_RT_MAX_PLAIN_LENGTH };
 
 enum transport_result transport_handshake(struct transport *transport); /* either side's */
@@ -32,6 +33,9 @@ enum transport_result transport_handshake(struct transport *transport); /* eithe
 /* `size` is TRANSPORT_READ_SIZE or more; *length > 0 when done. */
 enum transport_result transport_read(struct transport *transport, void *data, size_t size,
                                      size_t *length);
+
+/* Whether a read may find something though the socket is not readable. */
+bool transport_pending(const struct transport *transport);
 
 /* May write less than `length` > 0; *written > 0 when done. */
 enum transport_result transport_write(struct transport *transport, const void *data, size_t length,

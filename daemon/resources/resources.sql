@@ -1,10 +1,17 @@
 -- What tenants rent. Actions are functions of the schema (0007_resource_actions.sql), which says why.
 
+-- The document as it is kept (0015_resource_documents.sql), or made where it is not, or holds no more.
+-- fragment: kept_document(r, d)
+case when d.holds_until > clock_timestamp() then d.document else resource_document(r, :actor_side) end
+
+-- fragment: kept_documents(r, d)
+left join resource_documents d on d.tenant_id = r.tenant_id and d.resource_id = r.id and d.side = :actor_side
+
 -- statement: list_resources
 select r.id as cursor,
-       case when :expand::text is null then resource_document(r, :actor_side)
-            else {{resource_with_tenant r}} end as document
+       case when :expand::text is null then {{kept_document r, d}} else {{resource_with_tenant r, d}} end as document
 from resources r
+{{kept_documents r, d}}
 where {{own r}}
   and (:kind::text is null or r.kind = any (string_to_array(:kind, ',')))
   and (:state::text is null or r.state = any (string_to_array(:state, ',')))
@@ -14,17 +21,22 @@ where {{own r}}
   and (:created_at_lt::timestamptz is null or r.created_at < :created_at_lt::timestamptz)
 {{page r.id}}
 
--- fragment: resource_with_tenant(r)
-(resource_document(r, :actor_side)::jsonb || jsonb_build_object('tenant', (
+-- fragment: resource_with_tenant(r, d)
+(({{kept_document r, d}})::jsonb || jsonb_build_object('tenant', (
     select jsonb_build_object('id', t.id, 'code', t.code, 'name', t.name)
     from tenants t where t.id = r.tenant_id)))::json
 
 -- statement: get_resource
--- What is expanded has no version: the tenant's part changes without it.
-select case when :expand::text is null then resource_document(r, :actor_side)
-            else {{resource_with_tenant r}} end as document,
-       case when :expand::text is null then r.version end as version
+select {{kept_document r, d}} as document, r.version
 from resources r
+{{kept_documents r, d}}
+where r.id = :resource_id and {{own r}}
+
+-- statement: get_expanded_resource
+-- Without a version: the tenant's part changes without it.
+select {{resource_with_tenant r, d}} as document
+from resources r
+{{kept_documents r, d}}
 where r.id = :resource_id and {{own r}}
 
 -- statement: get_resource_tenant

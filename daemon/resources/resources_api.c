@@ -14,7 +14,9 @@ enum step operation_list_resources(struct request *request)
 
 enum step operation_get_resource(struct request *request)
 {
-    return request_run(request, &statement_get_resource);
+    return request_run(request, request_parameter(request, "expand") == NULL
+                                    ? &statement_get_resource
+                                    : &statement_get_expanded_resource);
 }
 
 enum step operation_update_resource(struct request *request)

@@ -82,7 +82,21 @@ class Platform:
         return self.operators[role]
 
     def end(self):
+        stale = self.stale_documents()
         self.daemon.end(self.expected_errors)
+        if stale:
+            raise AssertionError(f"documents that are kept say what no longer holds: {stale}")
+
+    def stale_documents(self):
+        """Whatever a test did to a resource: what is kept of it is what it would be made of now."""
+        if not self.daemon.is_ready():
+            return []
+        return Database(self.daemon).rows("""
+            select d.resource_id, d.side, d.document as kept, resource_document(r, d.side) as now
+            from resource_documents d
+            join resources r on r.tenant_id = d.tenant_id and r.id = d.resource_id
+            where d.holds_until > clock_timestamp()
+              and d.document::text is distinct from resource_document(r, d.side)::text""")
 
 
 def platform(settings):

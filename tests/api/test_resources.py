@@ -262,6 +262,48 @@ class TestDays(ResourceTest):
                          [(2, 2), (3, 2), (7, 2), (8, 2), (9, 5), (10, 5)])
 
 
+class TestKeptDocument(ResourceTest):
+    """That what is kept is right, the harness looks at after every file."""
+
+    def kept(self, resource):
+        return self.database().rows(
+            "select holds_until > now() as holds, made_in from resource_documents "
+            f"where resource_id = '{resource['id']}' and document is not null")
+
+    def test_it_is_made_with_the_resource_and_each_change(self):
+        seats = self.activated(software={"seats": 3})
+        self.assertEqual([row["holds"] for row in self.kept(seats)], [True, True])
+        made = self.kept(seats)
+        path = f"/v1/resources/{seats['id']}/seats"
+        seat = self.owner.post(path, {"person": "王芳", "email": "w@a.example"})
+        self.assertNotEqual(self.kept(seats), made)
+        self.assertEqual(self.get(seats)["software"]["assigned_seats"], 1)
+        where = f"{path}/{self.expect(seat, 201)['id']}"
+        self.expect(self.owner.delete(where, if_match=seat.etag), 200)
+        self.assertEqual(self.get(seats)["software"]["assigned_seats"], 0)
+
+    def test_a_plan_that_begins_later_ends_it(self):
+        line = self.activated("broadband")
+        later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=3)
+        self.act(line, "change", {"plan_id": line["plan_id"], "effective_at": later.isoformat()})
+        self.assertIsNotNone(self.get(line)["next_plan"])
+        self.eventually(lambda: self.get(line)["next_plan"] is None)
+        self.assertEqual([row["holds"] for row in self.kept(line)], [False, False])
+
+    def test_many_who_change_it_at_once(self):
+        seats = self.activated(software={"seats": 16})
+        path = f"/v1/resources/{seats['id']}/seats"
+
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(lambda i: self.owner.post(
+                path, {"person": str(i), "email": f"p{i}@x.example"}).status, range(16)))
+        self.assertEqual(answers, [201] * 16)
+        self.assertEqual(self.get(seats)["software"]["assigned_seats"], 16)
+
+    def get(self, resource):
+        return self.expect(self.owner.get(f"/v1/resources/{resource['id']}"), 200)
+
+
 class TestList(ResourceTest):
     def test_filters_and_expansion(self):
         software = self.make(external_id="crm-1")
