@@ -164,17 +164,18 @@ static void begin_field(struct csv_writer *writer)
 static void write_field(struct csv_writer *writer, struct slice text, bool guarded)
 {
     bool quoted = needs_quotes(text);
+    struct slice part;
 
     begin_field(writer);
     if (quoted)
         buffer_append_character(writer->buffer, '"');
     if (guarded)
         buffer_append_character(writer->buffer, '\'');
-    for (size_t i = 0; i < text.length; i++) {
-        if (text.data[i] == '"')
-            buffer_append_character(writer->buffer, '"');
-        buffer_append_character(writer->buffer, text.data[i]);
+    while (quoted && slice_split(&text, '"', &part)) {
+        buffer_append_slice(writer->buffer, part);
+        buffer_append_text(writer->buffer, "\"\"");
     }
+    buffer_append_slice(writer->buffer, text);
     if (quoted)
         buffer_append_character(writer->buffer, '"');
 }

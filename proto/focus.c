@@ -9,63 +9,63 @@
 enum { NUMERIC_PRECISION = 30, NUMERIC_SCALE = 12, STRING_LENGTH = 1000 };
 
 const struct focus_column focus_columns[FOCUS_COLUMN_COUNT] = {
-    {"BilledCost", "DECIMAL", FOCUS_BILLED},
-    {"BillingAccountId", "STRING", FOCUS_GIVEN},
-    {"BillingAccountName", "STRING", FOCUS_GIVEN},
-    {"BillingCurrency", "STRING", FOCUS_GIVEN},
-    {"BillingPeriodEnd", "DATETIME", FOCUS_GIVEN},
-    {"BillingPeriodStart", "DATETIME", FOCUS_GIVEN},
-    {"ChargeCategory", "STRING", FOCUS_CATEGORY},
-    {"ChargeClass", "STRING", FOCUS_GIVEN},
-    {"ChargeDescription", "STRING", FOCUS_DESCRIPTION},
-    {"ChargeFrequency", "STRING", FOCUS_GIVEN},
-    {"ChargePeriodEnd", "DATETIME", FOCUS_GIVEN},
-    {"ChargePeriodStart", "DATETIME", FOCUS_GIVEN},
-    {"ConsumedQuantity", "DECIMAL", FOCUS_OF_CHARGE},
-    {"ConsumedUnit", "STRING", FOCUS_CONSUMED_UNIT},
-    {"ContractedCost", "DECIMAL", FOCUS_PRICED},
-    {"ContractedUnitPrice", "DECIMAL", FOCUS_UNIT_PRICE},
-    {"EffectiveCost", "DECIMAL", FOCUS_BILLED},
-    {"HostProviderName", "STRING", FOCUS_GIVEN},
-    {"InvoiceId", "STRING", FOCUS_GIVEN},
-    {"InvoiceIssuerName", "STRING", FOCUS_GIVEN},
-    {"ListCost", "DECIMAL", FOCUS_PRICED},
-    {"ListUnitPrice", "DECIMAL", FOCUS_UNIT_PRICE},
-    {"PricingCategory", "STRING", FOCUS_PRICING_CATEGORY},
-    {"PricingQuantity", "DECIMAL", FOCUS_PRICING_QUANTITY},
-    {"PricingUnit", "STRING", FOCUS_PRICING_UNIT},
-    {"ProviderName", "STRING", FOCUS_GIVEN},
-    {"PublisherName", "STRING", FOCUS_GIVEN},
-    {"ResourceId", "STRING", FOCUS_GIVEN},
-    {"ResourceName", "STRING", FOCUS_GIVEN},
-    {"ResourceType", "STRING", FOCUS_GIVEN},
-    {"ServiceCategory", "STRING", FOCUS_GIVEN},
-    {"ServiceName", "STRING", FOCUS_GIVEN},
-    {"ServiceProviderName", "STRING", FOCUS_GIVEN},
-    {"ServiceSubcategory", "STRING", FOCUS_GIVEN},
-    {"SkuId", "STRING", FOCUS_OF_CHARGE},
-    {"SkuMeter", "STRING", FOCUS_OF_CHARGE},
-    {"SkuPriceDetails", "JSON", FOCUS_OF_CHARGE},
-    {"SkuPriceId", "STRING", FOCUS_OF_CHARGE},
-    {"SubAccountId", "STRING", FOCUS_GIVEN},
-    {"SubAccountName", "STRING", FOCUS_GIVEN},
-    {"Tags", "JSON", FOCUS_GIVEN},
-    {"x_ChargeDescriptionZh", "STRING", FOCUS_DESCRIPTION_ZH},
-    {"x_ExactAmount", "DECIMAL", FOCUS_OF_CHARGE},
-    {"x_InvoiceLine", "DECIMAL", FOCUS_GIVEN},
-    {"x_InvoiceState", "STRING", FOCUS_GIVEN},
-    {"x_IssuerNameZh", "STRING", FOCUS_GIVEN},
-    {"x_OfferingCode", "STRING", FOCUS_GIVEN},
-    {"x_OfferingNameZh", "STRING", FOCUS_GIVEN},
-    {"x_OriginalPeriod", "STRING", FOCUS_GIVEN},
-    {"x_ParkCode", "STRING", FOCUS_GIVEN},
-    {"x_ParkNameZh", "STRING", FOCUS_GIVEN},
-    {"x_TaxCategory", "STRING", FOCUS_GIVEN},
-    {"x_TaxRate", "DECIMAL", FOCUS_GIVEN},
-    {"x_TenantCode", "STRING", FOCUS_GIVEN},
-    {"x_TenantNameZh", "STRING", FOCUS_GIVEN},
-    {"x_TimeZone", "STRING", FOCUS_GIVEN},
-    {"x_Unit", "STRING", FOCUS_GIVEN},
+    {"BilledCost", FOCUS_DECIMAL, FOCUS_BILLED},
+    {"BillingAccountId", FOCUS_STRING, FOCUS_GIVEN},
+    {"BillingAccountName", FOCUS_STRING, FOCUS_GIVEN},
+    {"BillingCurrency", FOCUS_STRING, FOCUS_GIVEN},
+    {"BillingPeriodEnd", FOCUS_DATETIME, FOCUS_GIVEN},
+    {"BillingPeriodStart", FOCUS_DATETIME, FOCUS_GIVEN},
+    {"ChargeCategory", FOCUS_STRING, FOCUS_CATEGORY},
+    {"ChargeClass", FOCUS_STRING, FOCUS_GIVEN},
+    {"ChargeDescription", FOCUS_STRING, FOCUS_DESCRIPTION},
+    {"ChargeFrequency", FOCUS_STRING, FOCUS_GIVEN},
+    {"ChargePeriodEnd", FOCUS_DATETIME, FOCUS_GIVEN},
+    {"ChargePeriodStart", FOCUS_DATETIME, FOCUS_GIVEN},
+    {"ConsumedQuantity", FOCUS_DECIMAL, FOCUS_OF_CHARGE},
+    {"ConsumedUnit", FOCUS_STRING, FOCUS_CONSUMED_UNIT},
+    {"ContractedCost", FOCUS_DECIMAL, FOCUS_PRICED},
+    {"ContractedUnitPrice", FOCUS_DECIMAL, FOCUS_UNIT_PRICE},
+    {"EffectiveCost", FOCUS_DECIMAL, FOCUS_BILLED},
+    {"HostProviderName", FOCUS_STRING, FOCUS_GIVEN},
+    {"InvoiceId", FOCUS_STRING, FOCUS_GIVEN},
+    {"InvoiceIssuerName", FOCUS_STRING, FOCUS_GIVEN},
+    {"ListCost", FOCUS_DECIMAL, FOCUS_PRICED},
+    {"ListUnitPrice", FOCUS_DECIMAL, FOCUS_UNIT_PRICE},
+    {"PricingCategory", FOCUS_STRING, FOCUS_PRICING_CATEGORY},
+    {"PricingQuantity", FOCUS_DECIMAL, FOCUS_PRICING_QUANTITY},
+    {"PricingUnit", FOCUS_STRING, FOCUS_PRICING_UNIT},
+    {"ProviderName", FOCUS_STRING, FOCUS_GIVEN},
+    {"PublisherName", FOCUS_STRING, FOCUS_GIVEN},
+    {"ResourceId", FOCUS_STRING, FOCUS_GIVEN},
+    {"ResourceName", FOCUS_STRING, FOCUS_GIVEN},
+    {"ResourceType", FOCUS_STRING, FOCUS_GIVEN},
+    {"ServiceCategory", FOCUS_STRING, FOCUS_GIVEN},
+    {"ServiceName", FOCUS_STRING, FOCUS_GIVEN},
+    {"ServiceProviderName", FOCUS_STRING, FOCUS_GIVEN},
+    {"ServiceSubcategory", FOCUS_STRING, FOCUS_GIVEN},
+    {"SkuId", FOCUS_STRING, FOCUS_OF_CHARGE},
+    {"SkuMeter", FOCUS_STRING, FOCUS_OF_CHARGE},
+    {"SkuPriceDetails", FOCUS_JSON, FOCUS_OF_CHARGE},
+    {"SkuPriceId", FOCUS_STRING, FOCUS_OF_CHARGE},
+    {"SubAccountId", FOCUS_STRING, FOCUS_GIVEN},
+    {"SubAccountName", FOCUS_STRING, FOCUS_GIVEN},
+    {"Tags", FOCUS_JSON, FOCUS_GIVEN},
+    {"x_ChargeDescriptionZh", FOCUS_STRING, FOCUS_DESCRIPTION_ZH},
+    {"x_ExactAmount", FOCUS_DECIMAL, FOCUS_OF_CHARGE},
+    {"x_InvoiceLine", FOCUS_DECIMAL, FOCUS_GIVEN},
+    {"x_InvoiceState", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_IssuerNameZh", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_OfferingCode", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_OfferingNameZh", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_OriginalPeriod", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_ParkCode", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_ParkNameZh", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_TaxCategory", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_TaxRate", FOCUS_DECIMAL, FOCUS_GIVEN},
+    {"x_TenantCode", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_TenantNameZh", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_TimeZone", FOCUS_STRING, FOCUS_GIVEN},
+    {"x_Unit", FOCUS_STRING, FOCUS_GIVEN},
 };
 
 /* ---- Prices ---- */
@@ -138,7 +138,7 @@ static void write_row(struct csv_writer *writer, const struct focus_line *line,
         const char *value = given ? line->given[i] : computed[column->origin];
         struct slice text = slice_of(value == NULL || value[0] == '\0' ? "NULL" : value);
 
-        if (strcmp(column->type, "STRING") == 0)
+        if (column->type == FOCUS_STRING)
             csv_write_text(writer, text);
         else
             csv_write_value(writer, text);
@@ -190,15 +190,22 @@ void focus_write_tax(struct csv_writer *writer, const struct focus_line *line)
 
 /* ---- Metadata ---- */
 
+static const char *const type_names[] = {
+    [FOCUS_STRING] = "STRING",
+    [FOCUS_DECIMAL] = "DECIMAL",
+    [FOCUS_DATETIME] = "DATETIME",
+    [FOCUS_JSON] = "JSON",
+};
+
 static json_t *column_definition(const struct focus_column *column)
 {
     json_t *definition =
-        json_pack("{s:s, s:s}", "ColumnName", column->name, "DataType", column->type);
+        json_pack("{s:s, s:s}", "ColumnName", column->name, "DataType", type_names[column->type]);
 
-    if (strcmp(column->type, "DECIMAL") == 0) {
+    if (column->type == FOCUS_DECIMAL) {
         json_object_set_new(definition, "NumericPrecision", json_integer(NUMERIC_PRECISION));
         json_object_set_new(definition, "NumberScale", json_integer(NUMERIC_SCALE));
-    } else if (strcmp(column->type, "STRING") == 0) {
+    } else if (column->type == FOCUS_STRING) {
         json_object_set_new(definition, "StringMaxLength", json_integer(STRING_LENGTH));
         json_object_set_new(definition, "StringEncoding", json_string("UTF-8"));
     }

@@ -40,9 +40,11 @@ enum focus_origin {
     FOCUS_ORIGIN_COUNT,
 };
 
+enum focus_type { FOCUS_STRING, FOCUS_DECIMAL, FOCUS_DATETIME, FOCUS_JSON };
+
 struct focus_column {
     const char *name;
-    const char *type; /* STRING, DECIMAL, DATETIME or JSON */
+    enum focus_type type;
     enum focus_origin origin;
 };
 

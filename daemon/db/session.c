@@ -1,6 +1,7 @@
 #include "daemon/db/session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include "common/memory.h"
 #include "daemon/db/connect.h"
 
-enum { SESSION_MAGIC = 0x53455353, SQLSTATE_SIZE = 6 };
+enum { SESSION_MAGIC = 0x53455353, SQLSTATE_SIZE = 6, BINARY_FORMAT = 1 };
 
 struct session {
     unsigned magic;
@@ -21,6 +22,7 @@ struct session {
     bool in_transaction;
     bool failed;
     bool warned; /* the server has warned since the last command was sent */
+    bool sent;   /* something whose result nobody has taken */
     bool stale;  /* prepared statements must be made again */
     bool *prepared;
     size_t prepared_count; /* by statement->number */
@@ -134,6 +136,7 @@ static PGresult *session_receive(struct session *session, int sent)
 static bool session_may_run(struct session *session)
 {
     check_magic(session, SESSION_MAGIC);
+    check(!session->sent);
     if (session->connection == NULL) {
         session_fail(session, "the connection to the database was lost", NULL);
         return false;
@@ -218,6 +221,24 @@ PGresult *session_query(struct session *session, const char *sql)
     return session_receive(session, PQsendQuery(session->connection, sql));
 }
 
+void session_send(struct session *session, const char *sql)
+{
+    if (!session_may_run(session))
+        return;
+    session->sent = PQsendQuery(session->connection, sql) == 1;
+    if (!session->sent || PQflush(session->connection) < 0)
+        session_lose(session, PQerrorMessage(session->connection));
+}
+
+PGresult *session_take(struct session *session)
+{
+    check_magic(session, SESSION_MAGIC);
+    bool sent = session->sent && session->connection != NULL;
+
+    session->sent = false;
+    return sent ? session_receive(session, true) : result_empty();
+}
+
 void session_execute(struct session *session, const char *sql)
 {
     PQclear(session_query(session, sql));
@@ -300,14 +321,21 @@ static bool session_prepare(struct session *session, const struct statement *sta
     return *prepared && !session->failed;
 }
 
-PGresult *session_run(struct session *session, const struct statement *statement,
-                      const char *const *values)
+/* `lengths` and `formats` are those of PQsendQueryPrepared. */
+static PGresult *run(struct session *session, const struct statement *statement,
+                     const char *const *values, const int *lengths, const int *formats)
 {
     if (!session_may_run(session) || !session_prepare(session, statement))
         return result_empty();
     int sent = PQsendQueryPrepared(session->connection, statement->name,
-                                   (int)statement->parameter_count, values, NULL, NULL, 0);
+                                   (int)statement->parameter_count, values, lengths, formats, 0);
     return session_receive(session, sent);
+}
+
+PGresult *session_run(struct session *session, const struct statement *statement,
+                      const char *const *values)
+{
+    return run(session, statement, values, NULL, NULL);
 }
 
 static size_t parameter_place(const struct statement *statement, const char *name)
@@ -320,23 +348,49 @@ static size_t parameter_place(const struct statement *statement, const char *nam
     return place;
 }
 
-PGresult *session_run_named(struct session *session, const struct statement *statement, ...)
+/* Takes pairs of name and value until NULL; `set` of them are named already. */
+static void take_named(const struct statement *statement, va_list arguments, size_t set,
+                       const char *values[STATEMENT_PARAMETERS_LIMIT])
 {
-    const char *values[STATEMENT_PARAMETERS_LIMIT] = {0}, *name;
     bool named[STATEMENT_PARAMETERS_LIMIT] = {0};
-    va_list arguments;
+    const char *name;
 
-    va_start(arguments, statement);
-    while ((name = va_arg(arguments, const char *)) != NULL) {
+    for (; (name = va_arg(arguments, const char *)) != NULL; set++) {
         size_t place = parameter_place(statement, name);
-        check(!named[place]);
+        check(!named[place] && values[place] == NULL);
         named[place] = true;
         values[place] = va_arg(arguments, const char *);
     }
+    check(set == statement->parameter_count);
+}
+
+PGresult *session_run_named(struct session *session, const struct statement *statement, ...)
+{
+    const char *values[STATEMENT_PARAMETERS_LIMIT] = {0};
+    va_list arguments;
+
+    va_start(arguments, statement);
+    take_named(statement, arguments, 0, values);
     va_end(arguments);
-    for (size_t i = 0; i < statement->parameter_count; i++)
-        check(named[i]);
     return session_run(session, statement, values);
+}
+
+PGresult *session_run_bytes(struct session *session, const struct statement *statement,
+                            const char *name, struct slice bytes, ...)
+{
+    const char *values[STATEMENT_PARAMETERS_LIMIT] = {0};
+    int lengths[STATEMENT_PARAMETERS_LIMIT] = {0}, formats[STATEMENT_PARAMETERS_LIMIT] = {0};
+    size_t place = parameter_place(statement, name);
+    va_list arguments;
+
+    check(bytes.length <= INT_MAX);
+    values[place] = bytes.data;
+    lengths[place] = (int)bytes.length;
+    formats[place] = BINARY_FORMAT;
+    va_start(arguments, bytes);
+    take_named(statement, arguments, 1, values);
+    va_end(arguments);
+    return run(session, statement, values, lengths, formats);
 }
 
 bool session_failed(const struct session *session)

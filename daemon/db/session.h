@@ -19,6 +19,7 @@
 
 #include <libpq-fe.h>
 
+#include "common/slice.h"
 #include "daemon/db/statement.h"
 
 enum {
@@ -52,8 +53,17 @@ PGresult *session_run(struct session *session, const struct statement *statement
 PGresult *session_run_named(struct session *session, const struct statement *statement, ...)
     __attribute__((sentinel));
 
+/* The same with a parameter of type bytea, not empty, which goes as it is. */
+PGresult *session_run_bytes(struct session *session, const struct statement *statement,
+                            const char *name, struct slice bytes, ...) __attribute__((sentinel));
+
 /* Plain SQL without parameters, possibly several statements; for migrations and settings. The
  * second gives the last one's result, as session_run does. */
+/* Sends such a query and comes back; session_take waits for its result, and nothing else is asked
+ * in between. What the server has ready meanwhile waits in the socket: a few hundred KiB. */
+void session_send(struct session *session, const char *sql);
+PGresult *session_take(struct session *session);
+
 void session_execute(struct session *session, const char *sql);
 PGresult *session_query(struct session *session, const char *sql);
 

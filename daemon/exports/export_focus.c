@@ -3,6 +3,7 @@
  */
 #include "daemon/exports/export_writer.h"
 
+#include <stddef.h>
 #include <stdio.h>
 
 #include "common/check.h"
@@ -11,41 +12,59 @@
 
 enum { SCHEMA_ID_SIZE = 48 };
 
-/* Where each column that is taken over stands in the result. */
-static void find_columns(const PGresult *rows, int places[FOCUS_COLUMN_COUNT])
+/* Parts of a line that are no column of FOCUS as they are. */
+static const struct {
+    const char *name;
+    size_t place; /* of its pointer in struct focus_line */
+    bool nullable;
+} parts[] = {
+    {"ChargeDescription", offsetof(struct focus_line, description), false},
+    {"x_ChargeDescriptionZh", offsetof(struct focus_line, description_zh), false},
+    {"tax_description", offsetof(struct focus_line, tax_description), false},
+    {"tax_description_zh", offsetof(struct focus_line, tax_description_zh), false},
+    {"net", offsetof(struct focus_line, net), false},
+    {"tax", offsetof(struct focus_line, tax), false},
+    {"x_ExactAmount", offsetof(struct focus_line, amount), false},
+    {"billed_quantity", offsetof(struct focus_line, billed_quantity), false},
+    {"unit_amount", offsetof(struct focus_line, unit_amount), true},
+    {"x_Unit", offsetof(struct focus_line, unit), false},
+    {"divide_by", offsetof(struct focus_line, divide_by), true},
+};
+
+enum { PART_COUNT = sizeof parts / sizeof parts[0] };
+
+/* Where columns stand in the result; -1 for what is computed. */
+struct places {
+    int given[FOCUS_COLUMN_COUNT];
+    int parts[PART_COUNT];
+};
+
+static void find_columns(const PGresult *rows, struct places *places)
 {
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++) {
         bool given =
             focus_columns[i].origin == FOCUS_GIVEN || focus_columns[i].origin == FOCUS_OF_CHARGE;
-        places[i] = given ? PQfnumber(rows, focus_columns[i].name) : -1;
-        check(!given || places[i] >= 0);
+        places->given[i] = given ? PQfnumber(rows, focus_columns[i].name) : -1;
+        check(!given || places->given[i] >= 0);
+    }
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        places->parts[i] = PQfnumber(rows, parts[i].name);
+        check(places->parts[i] >= 0);
     }
 }
 
-static const char *value_or_null(const PGresult *rows, int row, const char *column)
-{
-    return result_is_null(rows, row, column) ? NULL : result_text(rows, row, column);
-}
-
-static void read_line(const PGresult *rows, int row, const int places[FOCUS_COLUMN_COUNT],
+static void read_line(const PGresult *rows, int row, const struct places *places,
                       struct focus_line *line)
 {
-    *line = (struct focus_line){
-        .description = result_text(rows, row, "ChargeDescription"),
-        .description_zh = result_text(rows, row, "x_ChargeDescriptionZh"),
-        .tax_description = result_text(rows, row, "tax_description"),
-        .tax_description_zh = result_text(rows, row, "tax_description_zh"),
-        .net = result_text(rows, row, "net"),
-        .tax = result_text(rows, row, "tax"),
-        .amount = result_text(rows, row, "x_ExactAmount"),
-        .billed_quantity = result_text(rows, row, "billed_quantity"),
-        .unit_amount = value_or_null(rows, row, "unit_amount"),
-        .unit = result_text(rows, row, "x_Unit"),
-        .divide_by = value_or_null(rows, row, "divide_by"),
-    };
+    *line = (struct focus_line){0};
+    for (size_t i = 0; i < PART_COUNT; i++) {
+        const char **part = (void *)((char *)line + parts[i].place);
+        if (!parts[i].nullable || !PQgetisnull(rows, row, places->parts[i]))
+            *part = PQgetvalue(rows, row, places->parts[i]);
+    }
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        if (places[i] >= 0 && !PQgetisnull(rows, row, places[i]))
-            line->given[i] = PQgetvalue(rows, row, places[i]);
+        if (places->given[i] >= 0 && !PQgetisnull(rows, row, places->given[i]))
+            line->given[i] = PQgetvalue(rows, row, places->given[i]);
 }
 
 static void begin(struct export_set *set)
@@ -59,22 +78,20 @@ static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
 {
     struct export_file *file = &set->files[EXPORT_FIRST_FILE];
     struct csv_writer writer = csv_writer_make(&file->pending, false);
-    int places[FOCUS_COLUMN_COUNT];
+    struct places places;
     struct focus_line line;
-    bool good = true;
 
     (void)cursor;
-    find_columns(rows, places);
-    for (int row = 0; good && row < PQntuples(rows); row++) {
-        read_line(rows, row, places, &line);
+    find_columns(rows, &places);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        read_line(rows, row, &places, &line);
         focus_write_charge(&writer, &line);
         focus_write_tax(&writer, &line);
         file->rows += 2;
         export_add(&set->net, line.net);
         export_add(&set->tax, line.tax);
-        good = export_flush(set, file, false);
     }
-    return good;
+    return true;
 }
 
 static void end(struct export_set *set)

@@ -112,38 +112,71 @@ static bool take_snapshot(struct export_set *set)
 
 /* ---- The rows ---- */
 
-static bool take_batch(struct export_set *set, size_t cursor, bool counted, int *rows_taken)
+static bool pieces_wait(const struct export_set *set)
 {
-    struct session *session = set->job->session;
-    PGresult *rows;
-    bool good;
+    for (size_t i = 0; i < EXPORT_FILES_LIMIT; i++)
+        if (set->files[i].pending.length >= EXPORT_PENDING)
+            return true;
+    return false;
+}
 
-    session_begin(session);
-    rows = session_query(session, set->format->cursors[cursor].fetch);
-    *rows_taken = PQntuples(rows);
-    good = !session_failed(session) && set->format->take(set, cursor, rows);
-    PQclear(rows);
-    if (!good)
-        return false;
-    if (counted)
-        set->done += *rows_taken;
+static bool write_pieces(struct export_set *set)
+{
+    session_begin(set->job->session);
+    for (size_t i = 0; i < EXPORT_FILES_LIMIT; i++)
+        if (!export_flush(set, &set->files[i], false))
+            return false;
     job_progress(set->job, set->done, set->total);
     return job_commit(set->job);
 }
 
+/* Takes a batch, while the server makes the next one ready. `rows` is NULL after the last one, and
+ * after a failure. */
+static bool take_batch(struct export_set *set, size_t cursor, bool counted, PGresult **rows)
+{
+    struct session *session = set->job->session;
+    PGresult *batch = *rows;
+    bool more = PQntuples(batch) == EXPORT_ROWS;
+    bool good;
+
+    *rows = NULL;
+    if (more)
+        session_send(session, set->format->cursors[cursor].fetch);
+    good = set->format->take(set, cursor, batch);
+    if (counted)
+        set->done += PQntuples(batch);
+    PQclear(batch);
+    if (more)
+        *rows = session_take(session);
+    if (good && !session_failed(session) && (!pieces_wait(set) || write_pieces(set)))
+        return true;
+    PQclear(*rows);
+    *rows = NULL;
+    return false;
+}
+
+static bool take_cursor(struct export_set *set, size_t cursor, bool counted)
+{
+    struct session *session = set->job->session;
+    PGresult *rows = session_query(session, set->format->cursors[cursor].fetch);
+    bool good = !session_failed(session);
+
+    while (good && rows != NULL && !job_stopping(set->job))
+        good = take_batch(set, cursor, counted, &rows);
+    good = good && rows == NULL;
+    PQclear(rows);
+    return good;
+}
+
 static bool write_rows(struct export_set *set)
 {
-    int rows_taken;
-
     set->format->begin(set);
     for (size_t i = 0; i < EXPORT_CURSORS_LIMIT && set->format->cursors[i].declare != NULL; i++) {
         bool counted = i + 1 == EXPORT_CURSORS_LIMIT || set->format->cursors[i + 1].declare == NULL;
-        do {
-            if (job_stopping(set->job) || !take_batch(set, i, counted, &rows_taken))
-                return false;
-        } while (rows_taken == EXPORT_ROWS);
+        if (!take_cursor(set, i, counted))
+            return false;
     }
-    return true;
+    return write_pieces(set);
 }
 
 /* ---- The manifest ---- */

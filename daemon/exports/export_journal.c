@@ -21,12 +21,6 @@ static struct buffer *beancount(struct export_set *set)
     return &set->files[EXPORT_SECOND_FILE].pending;
 }
 
-static bool flush(struct export_set *set)
-{
-    return export_flush(set, &set->files[EXPORT_FIRST_FILE], false) &&
-           export_flush(set, &set->files[EXPORT_SECOND_FILE], false);
-}
-
 static void begin(struct export_set *set)
 {
     buffer_append_format(hledger(set), "; %s\ndecimal-mark .\n", set->title);
@@ -53,7 +47,7 @@ static bool write_name(struct export_set *set, const char *what, const char *nam
     } else {
         journal_write_payee(hledger(set), name);
     }
-    return flush(set);
+    return true;
 }
 
 static bool starts(const char *text, const char *prefix)
@@ -111,7 +105,7 @@ static bool write_entry(struct export_set *set, const PGresult *rows, int row)
         add_posting(set, &postings[i]);
     json_decref(list);
     if (good)
-        return flush(set);
+        return true;
     snprintf(problem, sizeof problem,
              "The ledger's entry %s is not balanced, or has an account that cannot be named.",
              result_text(rows, row, "number"));

@@ -106,10 +106,9 @@ static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
     struct export_file *table = &set->files[EXPORT_FIRST_FILE];
     struct export_file *documents = &set->files[EXPORT_SECOND_FILE];
     struct csv_writer writer = csv_writer_make(&table->pending, false);
-    bool good = true;
 
     (void)cursor;
-    for (int row = 0; good && row < PQntuples(rows); row++) {
+    for (int row = 0; row < PQntuples(rows); row++) {
         write_row(&writer, rows, row);
         buffer_append_text(&documents->pending, result_text(rows, row, "document"));
         buffer_append_character(&documents->pending, '\n');
@@ -117,9 +116,8 @@ static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
         documents->rows++;
         export_add(&set->net, result_text(rows, row, "net"));
         export_add(&set->tax, result_text(rows, row, "tax"));
-        good = export_flush(set, table, false) && export_flush(set, documents, false);
     }
-    return good;
+    return true;
 }
 
 const struct export_format export_lines_format = {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "common/check.h"
-#include "common/memory.h"
 #include "statements.h"
 
 enum { NUMBER_SIZE = 24 };
@@ -64,13 +63,11 @@ void export_add(struct number *sum, const char *amount)
 static void insert_chunk(struct export_set *set, struct export_file *file, size_t length)
 {
     char number[NUMBER_SIZE];
-    char *text = memory_allocate(2 * length + 1, 1);
 
     snprintf(number, sizeof number, "%" PRId64, file->chunks);
-    hex_write(file->pending.data, length, text);
-    PQclear(session_run_named(set->job->session, &statement_insert_export_chunk, "export_id",
-                              set->id, "name", file->name, "number", number, "bytes", text, NULL));
-    memory_free(text);
+    PQclear(session_run_bytes(set->job->session, &statement_insert_export_chunk, "bytes",
+                              (struct slice){file->pending.data, length}, "export_id", set->id,
+                              "name", file->name, "number", number, NULL));
 }
 
 bool export_flush(struct export_set *set, struct export_file *file, bool last)

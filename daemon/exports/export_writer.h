@@ -13,8 +13,9 @@
 #include "daemon/db/job.h"
 
 enum {
-    EXPORT_CHUNK = 256 * 1024, /* bytes of a piece; the last one of a file has fewer */
-    EXPORT_PENDING_LIMIT = 4 * EXPORT_CHUNK, /* bytes that wait to become a piece */
+    EXPORT_CHUNK = 256 * 1024,         /* bytes of a piece; the last one of a file has fewer */
+    EXPORT_PENDING = 4 * EXPORT_CHUNK, /* bytes that wait to become pieces, with a batch more */
+    EXPORT_PENDING_LIMIT = 16 * EXPORT_PENDING,
     EXPORT_FILES_LIMIT = 2,
     EXPORT_CURSORS_LIMIT = 2,
     EXPORT_PROBLEM_SIZE = 512,
@@ -63,14 +64,15 @@ struct export_format {
     } cursors[EXPORT_CURSORS_LIMIT];
     bool of_ledger; /* it has what was posted alone: no drafts */
     void (*begin)(struct export_set *set);
-    /* Some rows of a cursor, into the files' `pending`, with export_flush now and then. False when
-     * the session failed or the set cannot be made, and says so in `problem`. */
+    /* Some rows of a cursor, into the files' `pending`; without the session, which is busy. False
+     * when the set cannot be made, and says so in `problem`. */
     bool (*take)(struct export_set *set, size_t cursor, const PGresult *rows);
     void (*end)(struct export_set *set); /* may be NULL */
 };
 
-/* Rows of a batch, a number in SQL, too. */
-#define EXPORT_ROWS 500
+/* Rows of a batch, a number in SQL, too. The next batch waits in the socket while one is written,
+ * so it is small. */
+#define EXPORT_ROWS 64
 #define EXPORT_TEXT_OF(value) #value
 #define EXPORT_FETCH_ROWS(rows, cursor) "fetch forward " EXPORT_TEXT_OF(rows) " from " cursor
 #define EXPORT_FETCH(cursor) EXPORT_FETCH_ROWS(EXPORT_ROWS, cursor)

@@ -109,7 +109,7 @@ delete from export_chunks c where c.export_id = :export_id
 
 -- statement: insert_export_chunk
 insert into export_chunks (export_id, name, number, bytes)
-values (:export_id, :name, :number::integer, decode(:bytes, 'hex'))
+values (:export_id, :name, :number::integer, :bytes::bytea)
 
 -- statement: insert_export_file
 insert into export_files (export_id, name, content_type, bytes, rows, sha256)
@@ -178,8 +178,12 @@ left join meters m on m.id = l.meter_id
 where i.period = wanted_period and (i.state = 'finalized' or not wanted_final::boolean)
 order by i.number nulls last, i.id, l.line
 
--- fragment: seconds_text(at)
-instant_text(date_trunc('second', at))
+-- What exported_lines are sorted by is found fastest where it stands first in a wide row.
+-- fragment: sorted_first()
+i.number as InvoiceId, i.id as invoice_id, l.line
+
+-- fragment: seconds_text(moment)
+to_char(moment at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
 
 -- fragment: percent_text(rate)
 trim_scale(rate * 100)::text
@@ -188,7 +192,8 @@ trim_scale(rate * 100)::text
 -- fraction there; a charge of less than a second gets one.
 -- statement: declare_focus_rows
 declare export_rows no scroll cursor with hold for
-select i.tenant_id as BillingAccountId,
+select {{sorted_first}},
+       i.tenant_id as BillingAccountId,
        coalesce(nullif(btrim(i.buyer ->> 'name_en'), ''), i.buyer ->> 'code') as BillingAccountName,
        i.currency as BillingCurrency,
        instant_text(i.period_starts_at) as BillingPeriodStart,
@@ -200,7 +205,6 @@ select i.tenant_id as BillingAccountId,
        {{seconds_text greatest(l.service_ends_at, l.service_starts_at + interval '1 second')}} as ChargePeriodEnd,
        trim_scale(l.quantity)::text as ConsumedQuantity,
        s.issuer_name as HostProviderName,
-       i.number as InvoiceId,
        s.issuer_name as InvoiceIssuerName,
        s.issuer_name as ProviderName,
        s.issuer_name as PublisherName,
