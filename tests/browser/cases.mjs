@@ -78,6 +78,24 @@ async function dialogs(visitor, name, who) {
   await overlay("new-export", "dialog[open]");
 }
 
+/** The pictures of the README: what is seen without scrolling, in both languages. */
+export async function pictures(open, options) {
+  const shown = [
+    ["overview", "/console/", "light"],
+    ["bill", `/console/bills/${options.ids.bill}`, "light"],
+    ["usage", "/console/usage?meter=api-calls&span=7d", "dark"],
+    ["docs", "/docs#get_invoice", "light"],
+  ];
+  for (const language of ["en", "zh-CN"])
+    for (const [screen, place, theme] of shown) {
+      const visitor = await open({ language, theme });
+      await visitor.signIn(options.users.root);
+      await visitor.goto(place);
+      if (screen === "bill") await explainAll(visitor);
+      await visitor.picture(`${screen}-${language}`);
+    }
+}
+
 /** Presses Tab until what has the focus is this. */
 async function tabTo(visitor, selector, most = 200) {
   for (let count = 0; count < most; count++) {

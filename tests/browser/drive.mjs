@@ -110,6 +110,15 @@ export class Visitor {
     await page.setViewportSize(WIDE);
   }
 
+  /** What is seen without scrolling. */
+  async picture(name) {
+    if (!this.options.screenshots) return;
+    mkdirSync(this.options.screenshots, { recursive: true });
+    await this.page.waitForTimeout(REDRAWN);
+    await this.page.screenshot({ path: join(this.options.screenshots, `${name}.png`) });
+  }
+
+  /** The whole page, up to a limit. */
   async shot(name) {
     if (!this.options.screenshots) return;
     mkdirSync(this.options.screenshots, { recursive: true });

@@ -34,6 +34,9 @@ class ScreenTest(BrowserTest):
     def test_chinese_dark(self):
         self.screens("zh-CN", "dark")
 
+    def test_pictures(self):
+        self.drive("pictures")
+
     def test_tenant(self):
         self.screens("zh-CN", "light", "owner")
 

@@ -69,7 +69,8 @@ function Tiles({ overview }: { overview: Overview }) {
           note={
             <>
               <StateBadge state={month.state} /> {t.overview.bills(month.invoices)}
-              {Number(month.credited.amount) !== 0 && ` · ${t.overview.credited(money(month.credited))}`}
+              {month.credited.amount.startsWith("-") &&
+                ` · ${t.overview.credited(money({ ...month.credited, amount: month.credited.amount.slice(1) }))}`}
             </>
           }
           to={`/console/bills?period=${month.period}`}
