@@ -97,7 +97,10 @@ void request_prepend(struct request *request, const struct statement *statement)
  * Whatever is not 'ok' rolls nothing back, so such a statement must not have written. */
 enum step request_run(struct request *request, const struct statement *statement);
 
-/* The same in another role's pool: DATABASE_AUTH, for signing in. */
+/* What request_run makes of rows that are there already. */
+enum step request_answer_rows(struct request *request, const PGresult *rows);
+
+/* request_run in another role's pool: DATABASE_AUTH, for signing in. */
 enum step request_run_as(struct request *request, enum database_role role,
                          const struct statement *statement);
 

@@ -85,7 +85,7 @@ static bool not_modified(const struct request *request, const char *version)
            slice_is((struct slice){value.data + 1, value.length - 2}, version);
 }
 
-static enum step answer_rows(struct request *request, const PGresult *rows)
+enum step request_answer_rows(struct request *request, const PGresult *rows)
 {
     const struct contract_operation *operation = request->operation;
     const char *outcome = column(rows, "outcome");
@@ -237,10 +237,10 @@ enum step request_query(struct request *request, const struct statement *stateme
 enum step request_run_as(struct request *request, enum database_role role,
                          const struct statement *statement)
 {
-    return request_send(request, role, statement, answer_rows);
+    return request_send(request, role, statement, request_answer_rows);
 }
 
 enum step request_run(struct request *request, const struct statement *statement)
 {
-    return request_send(request, request_role(request), statement, answer_rows);
+    return request_send(request, request_role(request), statement, request_answer_rows);
 }

@@ -26,10 +26,15 @@ where {{own r}}
     select jsonb_build_object('id', t.id, 'code', t.code, 'name', t.name)
     from tenants t where t.id = r.tenant_id)))::json
 
+-- statement: get_kept_resource
+select d.document, d.version
+from resource_documents d
+where d.resource_id = :resource_id and d.side = :actor_side and {{own d}} and d.holds_until > clock_timestamp()
+
 -- statement: get_resource
-select {{kept_document r, d}} as document, r.version
+-- Where none is kept.
+select resource_document(r, :actor_side) as document, r.version
 from resources r
-{{kept_documents r, d}}
 where r.id = :resource_id and {{own r}}
 
 -- statement: get_expanded_resource

@@ -12,11 +12,17 @@ enum step operation_list_resources(struct request *request)
     return request_run(request, &statement_list_resources);
 }
 
+static enum step answer_kept(struct request *request, const PGresult *rows)
+{
+    return PQntuples(rows) == 1 ? request_answer_rows(request, rows)
+                                : request_run(request, &statement_get_resource);
+}
+
 enum step operation_get_resource(struct request *request)
 {
-    return request_run(request, request_parameter(request, "expand") == NULL
-                                    ? &statement_get_resource
-                                    : &statement_get_expanded_resource);
+    return request_parameter(request, "expand") == NULL
+               ? request_query(request, &statement_get_kept_resource, answer_kept)
+               : request_run(request, &statement_get_expanded_resource);
 }
 
 enum step operation_update_resource(struct request *request)

@@ -7,6 +7,7 @@ create table resource_documents (
     resource_id text collate "C" not null,
     side text collate "C" not null check (side in ('operator', 'tenant')),
     document json,
+    version bigint, -- of the resource
     holds_until timestamptz not null default '-infinity', -- a plan or a quantity that begins changes it, too
     made_in xid8, -- the transaction that made it
     primary key (tenant_id, resource_id, side),
@@ -14,6 +15,7 @@ create table resource_documents (
 );
 comment on table resource_documents is
     'domain: resources; what resource_document says, kept; without a row, or after holds_until, ask that';
+create unique index resource_documents_side on resource_documents (resource_id, side);
 call protect_tenant_table('resource_documents');
 grant select, insert, update on resource_documents to bccd_tenant, bccd_operator, bccd_jobs;
 
@@ -33,7 +35,7 @@ declare
          where s.starts_at > clock_timestamp()), 'infinity');
 begin
     update resource_documents d
-    set document = resource_document(r, d.side), holds_until = until, made_in = pg_current_xact_id()
+    set document = resource_document(r, d.side), version = r.version, holds_until = until, made_in = pg_current_xact_id()
     from resources r
     where d.tenant_id = of_tenant and d.resource_id = of_resource and r.tenant_id = of_tenant and r.id = of_resource;
 end

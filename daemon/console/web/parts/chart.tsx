@@ -89,8 +89,8 @@ function makeOptions(props: ChartProps, probe: HTMLElement, width: number): uPlo
         ticks: { show: false },
         gap: 8,
         size: 32,
-        splits: () => {
-          const room = Math.max(1, Math.floor((width - 72) / widest));
+        splits: (plot) => {
+          const room = Math.max(1, Math.floor((plot.width - 72) / widest));
           const step = Math.max(1, Math.ceil(names.length / room));
           return names.map((_, index) => index).filter((index) => index % step === 0);
         },
