@@ -41,6 +41,6 @@ enum step operation_get_metrics(struct request *request)
 
 enum step operation_get_contract(struct request *request)
 {
-    return request_answer_bytes(request, 200, "application/json",
-                                (struct slice){contract_document, contract_document_length});
+    return request_answer_constant(request, 200, "application/json",
+                                   (struct slice){contract_document, contract_document_length});
 }

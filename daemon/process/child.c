@@ -66,6 +66,11 @@ void child_take_reloads(void)
     change_mask(SIG_UNBLOCK);
 }
 
+void child_leave_reloads(void)
+{
+    change_mask(SIG_BLOCK);
+}
+
 static void leave_terminal(void)
 {
     int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);

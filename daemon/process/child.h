@@ -38,6 +38,9 @@ void child_enter(const struct child_plan *plan);
 /* Lets SIGHUP through, once it is handled: one that came before is not missed. */
 void child_take_reloads(void);
 
+/* Blocks SIGHUP again, for one that ends: its handler goes before the process does. */
+void child_leave_reloads(void);
+
 /* Becomes the identity for good: groups, group, user. False with errno. */
 bool identity_assume(const struct identity *identity);
 

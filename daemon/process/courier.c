@@ -221,6 +221,7 @@ static void start(struct courier *courier)
 /* What is under way is left to the lease: the next courier goes on with it. */
 static void finish(struct courier *courier)
 {
+    child_leave_reloads();
     while (courier->count > 0)
         disconnect_free(&courier->deliveries[--courier->count]);
     lose_session(courier);

@@ -81,7 +81,8 @@ const struct option settings_table[] = {
 
     NUMBER(workers, 0, 64, "0", "processes", RESTARTS, "Workers; 0 starts one a core."),
     NUMBER(connections, 10, 200000, "10000", "connections", RELOADS,
-           "Most client connections that a worker holds."),
+           "Most client connections that a worker holds; fewer where its limit of open files is "
+           "lower."),
     NUMBER(connections_address, 1, 200000, "1000", "connections", RELOADS,
            "Most client connections from one address that a worker holds."),
     NUMBER(handshake_timeout, 100, 120000, "10000", "milliseconds", RELOADS,

@@ -16,7 +16,12 @@
 #include "daemon/net/tls.h"
 #include "daemon/process/child.h"
 
-enum { WORKER_SIGNALS = 4, SECONDS = 1000, DAY = 86400 };
+enum {
+    WORKER_SIGNALS = 4,
+    SECONDS = 1000,
+    DAY = 86400,
+    OTHER_DESCRIPTORS = 64, /* beside clients' and the pools': listeners, the event loop, files */
+};
 
 struct worker {
     const struct worker_environment *environment;
@@ -28,6 +33,18 @@ struct worker {
     struct seal_keys seal_keys;
 };
 
+/* As many as the limit of open files leaves: the worker must always be able to connect to the
+ * database again. */
+static int64_t connections_of(const struct settings *settings)
+{
+    int64_t limit = sysconf(_SC_OPEN_MAX);
+    int64_t own = OTHER_DESCRIPTORS + DATABASE_ROLES * settings->database_connections;
+
+    if (limit < 0 || limit - own >= settings->connections)
+        return settings->connections;
+    return limit - own > 1 ? limit - own : 1;
+}
+
 static struct network_limits limits_of(const struct settings *settings)
 {
     return (struct network_limits){
@@ -37,7 +54,7 @@ static struct network_limits limits_of(const struct settings *settings)
         .write_timeout = settings->write_timeout,
         .idle_timeout = settings->idle_timeout,
         .body_minimum_rate = settings->body_minimum_rate,
-        .connections = settings->connections,
+        .connections = connections_of(settings),
         .connections_address = settings->connections_address,
         .body_memory = settings->body_memory,
     };

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 
 PATIENCE = 60.0  # seconds; only what never comes is waited for so long
@@ -40,14 +41,22 @@ def postmaster(daemon):
     path = os.path.join(daemon.state, "postgresql", "data", "postmaster.pid")
     try:
         with open(path, encoding="utf-8") as file:
-            return int(file.readline())
+            process = int(file.readline())
     except (OSError, ValueError):
         return None
+    return process if is_living(process) else None
 
 
 def all_of_postgresql(daemon):
     parent = postmaster(daemon)
     return [parent, *children(parent)]
+
+
+def backends(daemon):
+    """Those that serve bccd; none while there is no PostgreSQL."""
+    parent = postmaster(daemon)
+    return [child for child in ([] if parent is None else children(parent))
+            if read(child, "cmdline").startswith("postgres: bccd: bccd_")]
 
 
 def find(daemon, name, seconds=PATIENCE):
@@ -98,3 +107,32 @@ def kill_supervisor(daemon):
     os.kill(parent, signal.SIGKILL)
     daemon.process.wait()
     wait_gone([orphan for orphan in orphans if read(orphan, "comm") != "postgres\n"])
+
+
+def memory(process):
+    """Bytes that are resident."""
+    for line in read(process, "status").splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"process {process} is gone")
+
+
+def descriptors(process):
+    """The highest that it has open, and the limit that it has."""
+    [limit] = [line.split()[3] for line in read(process, "limits").splitlines()
+               if line.startswith("Max open files")]
+    return max(map(int, os.listdir(f"/proc/{process}/fd"))), int(limit)
+
+
+def limit_descriptors(process, limit):
+    """As its own user, who alone may always do that."""
+    user, group = (int(line.split()[1]) for line in read(process, "status").splitlines()
+                   if line.startswith(("Uid:", "Gid:")))
+    subprocess.run(["prlimit", "--pid", str(process), f"--nofile={limit}:"], check=True, user=user,
+                   group=group)
+
+
+def processor_time(process):
+    """Seconds that it has computed, in itself and in the kernel."""
+    fields = read(process, "stat").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
