@@ -377,5 +377,10 @@ bool cluster_ended(struct cluster *cluster, pid_t child)
 
 bool cluster_running(const struct cluster *cluster)
 {
-    return cluster->process != 0 && postmaster_lives(cluster, cluster->process);
+    siginfo_t state;
+
+    if (cluster->process == 0)
+        return false;
+    bool child = waitid(P_PID, (id_t)cluster->process, &state, WEXITED | WNOHANG | WNOWAIT) == 0;
+    return child || postmaster_lives(cluster, cluster->process);
 }

@@ -54,7 +54,8 @@ void cluster_stop(struct cluster *cluster, int64_t patience);
  * running. */
 bool cluster_ended(struct cluster *cluster, pid_t child);
 
-/* True while the adopted or started postmaster lives. An adopted one is no child, so the supervisor
+/* True while the adopted or started postmaster lives; a child that died counts as living until it
+ * was waited for, since no other can start before. An adopted one is no child, so the supervisor
  * asks from time to time. */
 bool cluster_running(const struct cluster *cluster);
 

@@ -113,6 +113,28 @@ TEST(database_cluster_outlives_its_supervisor)
     EXPECT(!cluster_running(&cluster));
 }
 
+/* What died and was not waited for still holds its lock file: the next one was started too early,
+ * and failed. */
+TEST(bug_0053_a_dead_cluster_is_waited_for_first)
+{
+    char problem[CLUSTER_PROBLEM_SIZE] = "";
+    struct cluster cluster;
+    siginfo_t state;
+
+    cluster_describe(&cluster, support_directory(NULL), NULL, support_user(), support_group());
+    EXPECT(cluster_start(&cluster, problem));
+    pid_t first = cluster.process;
+    kill(first, SIGKILL);
+    EXPECT(waitid(P_PID, (id_t)first, &state, WEXITED | WNOWAIT) == 0);
+    EXPECT(cluster_running(&cluster));
+    EXPECT(waitpid(first, NULL, 0) == first);
+    EXPECT(!cluster_running(&cluster));
+    EXPECT(cluster_ended(&cluster, first));
+    EXPECT(cluster_start(&cluster, problem));
+    EXPECT_TEXT(problem, "");
+    cluster_stop(&cluster, CLUSTER_STOP_PATIENCE);
+}
+
 /* Stopped again and again, it sees no signal but the last. */
 _Noreturn static void keep_stopped(pid_t process)
 {
