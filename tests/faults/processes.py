@@ -6,6 +6,7 @@ import subprocess
 import time
 
 PATIENCE = 60.0  # seconds; only what never comes is waited for so long
+CHILDREN = {"worker-1", "worker-2", "hasher", "jobs", "jobs-periodic", "courier"}
 
 
 def read(process, name):
@@ -57,6 +58,11 @@ def backends(daemon):
     parent = postmaster(daemon)
     return [child for child in ([] if parent is None else children(parent))
             if read(child, "cmdline").startswith("postgres: bccd: bccd_")]
+
+
+def all_serve(daemon):
+    """True when it is ready and has all its children."""
+    return daemon.is_ready() and CHILDREN <= set(named(daemon))
 
 
 def find(daemon, name, seconds=PATIENCE):

@@ -9,7 +9,7 @@ import unittest
 import processes
 from billing_run import BillingRun
 from harness import ApiTest
-from ingestion import CHILDREN, IngestionTest
+from ingestion import IngestionTest
 
 PAUSES = (0.2, 1.8)  # seconds between two kills
 # A run of billing is given up after ten attempts, so nine kills at most may end one.
@@ -54,7 +54,7 @@ class KillsTest(IngestionTest):
         with self.streaming():
             self.billing.begin()
             self.kill_all()
-            self.eventually(self.alive)
+            self.eventually(lambda: processes.all_serve(self.daemon))
             settled = self.billing.settled()
             print(f"{settled} of {ACCOUNTS} accounts billed at the last kill")
             self.assertLess(settled, ACCOUNTS)
@@ -74,9 +74,6 @@ class CrashLoop(ApiTest):
     def kill(self, name):
         processes.kill(processes.find(self.daemon, name))
 
-    def alive(self):
-        return self.daemon.is_ready() and CHILDREN <= set(processes.named(self.daemon))
-
     def test_a_sibling_serves_for_it(self):
         for _ in range(self.KILLS):
             self.kill("worker-1")
@@ -92,7 +89,7 @@ class CrashLoop(ApiTest):
             alone += "worker-1" not in processes.named(self.daemon)
         ended = [each for each in self.daemon.events() if each["event"] == "child_ended"]
         self.assertEqual({each["signal"] for each in ended}, {signal.SIGKILL})
-        self.eventually(self.alive)
+        self.eventually(lambda: processes.all_serve(self.daemon))
 
 
 if __name__ == "__main__":
