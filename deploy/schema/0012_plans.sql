@@ -106,3 +106,21 @@ begin
         order by p.starts_at > clock_timestamp(), p.number desc limit 1) p);
 end
 $$;
+
+-- Into a settled month nothing is written: one look a statement, for each month of what it inserted. Were
+-- the months not materialized, the look would move below the distinct, to every row.
+create or replace function refuse_settled_period() returns trigger
+    language plpgsql
+as $$
+declare
+    settled text := (
+        with months as materialized (select distinct i.tenant_id, i.period from inserted i)
+        select min(m.period) from months m where period_is_settled(m.tenant_id, m.period));
+begin
+    if settled is not null then
+        raise exception using errcode = 'BC422', message = 'period_settled',
+            detail = format('The period %s is settled; nothing is written into it.', settled);
+    end if;
+    return null;
+end
+$$;
