@@ -37,6 +37,18 @@ static const struct job_kind *kind_named(const char *name)
     return NULL;
 }
 
+struct session *job_open_reader(const struct job *job)
+{
+    char problem[SESSION_PROBLEM_SIZE];
+    struct session *reader;
+
+    check_magic(job, JOB_MAGIC);
+    reader = session_open(job->environment->database_uri, JOB_ROLE, problem);
+    if (reader == NULL)
+        log_error("job_without_reader", log_text("job", job->id), log_text("problem", problem));
+    return reader;
+}
+
 void job_progress(struct job *job, int64_t done, int64_t total)
 {
     check_magic(job, JOB_MAGIC);

@@ -35,6 +35,8 @@
 #include "common/seal.h"
 #include "daemon/db/session.h"
 
+#define JOB_ROLE "bccd_jobs"
+
 struct job;
 
 struct job_kind {
@@ -48,6 +50,7 @@ struct job_kind {
 
 /* What jobs need of the configuration. */
 struct job_environment {
+    const char *database_uri;
     const char *time_zone;
     const char *issuer_name, *issuer_name_zh;
     const char *export_directory; /* "" for none */
@@ -74,6 +77,10 @@ struct job {
 
 /* Every kind there is, ended by NULL; in daemon/modules.c. */
 extern const struct job_kind *const job_kinds[];
+
+/* A second session of bccd_jobs, for what is read at length while the job's own writes; NULL when
+ * the database would not. The caller closes it. */
+struct session *job_open_reader(const struct job *job);
 
 /* Noted now, seen by clients with the next commit. */
 void job_progress(struct job *job, int64_t done, int64_t total);

@@ -21,9 +21,9 @@ struct session {
     int64_t timeout;
     bool in_transaction;
     bool failed;
-    bool warned; /* the server has warned since the last command was sent */
-    bool sent;   /* something whose result nobody has taken */
-    bool stale;  /* prepared statements must be made again */
+    bool warned;  /* the server has warned since the last command was sent */
+    bool streams; /* rows that nobody has taken may come */
+    bool stale;   /* prepared statements must be made again */
     bool *prepared;
     size_t prepared_count; /* by statement->number */
     char problem[SESSION_PROBLEM_SIZE];
@@ -86,7 +86,8 @@ static bool result_good(const PGresult *result)
 {
     ExecStatusType status = PQresultStatus(result);
 
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ||
+           status == PGRES_SINGLE_TUPLE || status == PGRES_EMPTY_QUERY;
 }
 
 static PGresult *result_empty(void)
@@ -107,6 +108,12 @@ static void session_note(struct session *session, const PGresult *result)
                  PQresultErrorField(result, PG_DIAG_SQLSTATE));
 }
 
+static void session_lose_broken(struct session *session)
+{
+    if (session->connection != NULL && PQstatus(session->connection) == CONNECTION_BAD)
+        session_lose(session, PQerrorMessage(session->connection));
+}
+
 /* Takes the results of what was sent; the last one is given back. Never NULL. */
 static PGresult *session_receive(struct session *session, int sent)
 {
@@ -124,8 +131,7 @@ static PGresult *session_receive(struct session *session, int sent)
         if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH)
             session_lose(session, "COPY is not for a session");
     }
-    if (session->connection != NULL && PQstatus(session->connection) == CONNECTION_BAD)
-        session_lose(session, PQerrorMessage(session->connection));
+    session_lose_broken(session);
     if (last != NULL && !session->failed)
         return last;
     PQclear(last);
@@ -136,7 +142,7 @@ static PGresult *session_receive(struct session *session, int sent)
 static bool session_may_run(struct session *session)
 {
     check_magic(session, SESSION_MAGIC);
-    check(!session->sent);
+    check(!session->streams);
     if (session->connection == NULL) {
         session_fail(session, "the connection to the database was lost", NULL);
         return false;
@@ -219,24 +225,6 @@ PGresult *session_query(struct session *session, const char *sql)
     if (!session_may_run(session))
         return result_empty();
     return session_receive(session, PQsendQuery(session->connection, sql));
-}
-
-void session_send(struct session *session, const char *sql)
-{
-    if (!session_may_run(session))
-        return;
-    session->sent = PQsendQuery(session->connection, sql) == 1;
-    if (!session->sent || PQflush(session->connection) < 0)
-        session_lose(session, PQerrorMessage(session->connection));
-}
-
-PGresult *session_take(struct session *session)
-{
-    check_magic(session, SESSION_MAGIC);
-    bool sent = session->sent && session->connection != NULL;
-
-    session->sent = false;
-    return sent ? session_receive(session, true) : result_empty();
 }
 
 void session_execute(struct session *session, const char *sql)
@@ -322,14 +310,22 @@ static bool session_prepare(struct session *session, const struct statement *sta
 }
 
 /* `lengths` and `formats` are those of PQsendQueryPrepared. */
+static bool send(struct session *session, const struct statement *statement,
+                 const char *const *values, const int *lengths, const int *formats)
+{
+    if (!session_may_run(session) || !session_prepare(session, statement))
+        return false;
+    if (PQsendQueryPrepared(session->connection, statement->name, (int)statement->parameter_count,
+                            values, lengths, formats, 0) != 1)
+        session_lose(session, PQerrorMessage(session->connection));
+    return session->connection != NULL;
+}
+
 static PGresult *run(struct session *session, const struct statement *statement,
                      const char *const *values, const int *lengths, const int *formats)
 {
-    if (!session_may_run(session) || !session_prepare(session, statement))
-        return result_empty();
-    int sent = PQsendQueryPrepared(session->connection, statement->name,
-                                   (int)statement->parameter_count, values, lengths, formats, 0);
-    return session_receive(session, sent);
+    return send(session, statement, values, lengths, formats) ? session_receive(session, true)
+                                                              : result_empty();
 }
 
 PGresult *session_run(struct session *session, const struct statement *statement,
@@ -391,6 +387,37 @@ PGresult *session_run_bytes(struct session *session, const struct statement *sta
     take_named(statement, arguments, 1, values);
     va_end(arguments);
     return run(session, statement, values, lengths, formats);
+}
+
+void session_stream(struct session *session, const struct statement *statement, ...)
+{
+    const char *values[STATEMENT_PARAMETERS_LIMIT] = {0};
+    va_list arguments;
+
+    va_start(arguments, statement);
+    take_named(statement, arguments, 0, values);
+    va_end(arguments);
+    session->streams = send(session, statement, values, NULL, NULL);
+    if (session->streams)
+        check(PQsetSingleRowMode(session->connection) == 1);
+}
+
+PGresult *session_next(struct session *session)
+{
+    check_magic(session, SESSION_MAGIC);
+    int64_t deadline = monotonic_milliseconds() + session->timeout;
+    PGresult *next;
+
+    while (session->streams && session_await(session, deadline) &&
+           (next = PQgetResult(session->connection)) != NULL) {
+        session_note(session, next);
+        if (PQresultStatus(next) == PGRES_SINGLE_TUPLE)
+            return next;
+        PQclear(next); /* the end of the rows, or an error; NULL comes after it */
+    }
+    session_lose_broken(session);
+    session->streams = false;
+    return NULL;
 }
 
 bool session_failed(const struct session *session)

@@ -57,13 +57,15 @@ PGresult *session_run_named(struct session *session, const struct statement *sta
 PGresult *session_run_bytes(struct session *session, const struct statement *statement,
                             const char *name, struct slice bytes, ...) __attribute__((sentinel));
 
+/* Sends a statement whose rows session_next gives, each a result of its own that the caller clears,
+ * as the server makes them; nothing else is asked until that gave NULL, at the end and after a
+ * failure. A server that is ahead of its reader waits: some hundred KiB are under way. */
+void session_stream(struct session *session, const struct statement *statement, ...)
+    __attribute__((sentinel));
+PGresult *session_next(struct session *session);
+
 /* Plain SQL without parameters, possibly several statements; for migrations and settings. The
  * second gives the last one's result, as session_run does. */
-/* Sends such a query and comes back; session_take waits for its result, and nothing else is asked
- * in between. What the server has ready meanwhile waits in the socket: a few hundred KiB. */
-void session_send(struct session *session, const char *sql);
-PGresult *session_take(struct session *session);
-
 void session_execute(struct session *session, const char *sql);
 PGresult *session_query(struct session *session, const char *sql);
 

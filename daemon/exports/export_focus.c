@@ -5,8 +5,8 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
-#include "common/check.h"
 #include "proto/focus.h"
 #include "statements.h"
 
@@ -16,55 +16,46 @@ enum { SCHEMA_ID_SIZE = 48 };
 static const struct {
     const char *name;
     size_t place; /* of its pointer in struct focus_line */
-    bool nullable;
 } parts[] = {
-    {"ChargeDescription", offsetof(struct focus_line, description), false},
-    {"x_ChargeDescriptionZh", offsetof(struct focus_line, description_zh), false},
-    {"tax_description", offsetof(struct focus_line, tax_description), false},
-    {"tax_description_zh", offsetof(struct focus_line, tax_description_zh), false},
-    {"net", offsetof(struct focus_line, net), false},
-    {"tax", offsetof(struct focus_line, tax), false},
-    {"x_ExactAmount", offsetof(struct focus_line, amount), false},
-    {"billed_quantity", offsetof(struct focus_line, billed_quantity), false},
-    {"unit_amount", offsetof(struct focus_line, unit_amount), true},
-    {"x_Unit", offsetof(struct focus_line, unit), false},
-    {"divide_by", offsetof(struct focus_line, divide_by), true},
+    {"ChargeDescription", offsetof(struct focus_line, description)},
+    {"x_ChargeDescriptionZh", offsetof(struct focus_line, description_zh)},
+    {"tax_description", offsetof(struct focus_line, tax_description)},
+    {"tax_description_zh", offsetof(struct focus_line, tax_description_zh)},
+    {"net", offsetof(struct focus_line, net)},
+    {"tax", offsetof(struct focus_line, tax)},
+    {"x_ExactAmount", offsetof(struct focus_line, amount)},
+    {"billed_quantity", offsetof(struct focus_line, billed_quantity)},
+    {"unit_amount", offsetof(struct focus_line, unit_amount)},
+    {"x_Unit", offsetof(struct focus_line, unit)},
+    {"divide_by", offsetof(struct focus_line, divide_by)},
 };
 
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
 
-/* Where columns stand in the result; -1 for what is computed. */
-struct places {
-    int given[FOCUS_COLUMN_COUNT];
-    int parts[PART_COUNT];
-};
-
-static void find_columns(const PGresult *rows, struct places *places)
+/* First the columns as they stand in the file, without a name where they are computed; then the
+ * parts. */
+static size_t columns(size_t query, const char *names[EXPORT_COLUMNS_LIMIT])
 {
+    _Static_assert(FOCUS_COLUMN_COUNT + PART_COUNT <= EXPORT_COLUMNS_LIMIT, "columns have a place");
+    (void)query;
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++) {
         bool given =
             focus_columns[i].origin == FOCUS_GIVEN || focus_columns[i].origin == FOCUS_OF_CHARGE;
-        places->given[i] = given ? PQfnumber(rows, focus_columns[i].name) : -1;
-        check(!given || places->given[i] >= 0);
+        names[i] = given ? focus_columns[i].name : NULL;
     }
-    for (size_t i = 0; i < PART_COUNT; i++) {
-        places->parts[i] = PQfnumber(rows, parts[i].name);
-        check(places->parts[i] >= 0);
-    }
+    for (size_t i = 0; i < PART_COUNT; i++)
+        names[FOCUS_COLUMN_COUNT + i] = parts[i].name;
+    return FOCUS_COLUMN_COUNT + PART_COUNT;
 }
 
-static void read_line(const PGresult *rows, int row, const struct places *places,
-                      struct focus_line *line)
+static void read_line(const char *const *values, struct focus_line *line)
 {
     *line = (struct focus_line){0};
+    memcpy(line->given, values, sizeof line->given);
     for (size_t i = 0; i < PART_COUNT; i++) {
         const char **part = (void *)((char *)line + parts[i].place);
-        if (!parts[i].nullable || !PQgetisnull(rows, row, places->parts[i]))
-            *part = PQgetvalue(rows, row, places->parts[i]);
+        *part = values[FOCUS_COLUMN_COUNT + i];
     }
-    for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++)
-        if (places->given[i] >= 0 && !PQgetisnull(rows, row, places->given[i]))
-            line->given[i] = PQgetvalue(rows, row, places->given[i]);
 }
 
 static void begin(struct export_set *set)
@@ -74,23 +65,19 @@ static void begin(struct export_set *set)
     focus_write_header(&writer);
 }
 
-static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
+static bool take(struct export_set *set, size_t query, const char *const *values)
 {
     struct export_file *file = &set->files[EXPORT_FIRST_FILE];
     struct csv_writer writer = csv_writer_make(&file->pending, false);
-    struct places places;
     struct focus_line line;
 
-    (void)cursor;
-    find_columns(rows, &places);
-    for (int row = 0; row < PQntuples(rows); row++) {
-        read_line(rows, row, &places, &line);
-        focus_write_charge(&writer, &line);
-        focus_write_tax(&writer, &line);
-        file->rows += 2;
-        export_add(&set->net, line.net);
-        export_add(&set->tax, line.tax);
-    }
+    (void)query;
+    read_line(values, &line);
+    focus_write_charge(&writer, &line);
+    focus_write_tax(&writer, &line);
+    file->rows += 2;
+    export_add(&set->net, line.net);
+    export_add(&set->tax, line.tax);
     return true;
 }
 
@@ -108,7 +95,8 @@ const struct export_format export_focus_format = {
     .name = "focus",
     .files = {{"focus.csv", "text/csv; charset=utf-8"},
               {"focus-metadata.json", "application/json"}},
-    .cursors = {{&statement_declare_focus_rows, EXPORT_FETCH("export_rows")}},
+    .queries = {&statement_export_focus_rows},
+    .columns = columns,
     .begin = begin,
     .take = take,
     .end = end,

@@ -1,20 +1,22 @@
 /*
- * The job that makes a set: one transaction takes the snapshot, into cursors that outlive it, and
- * compares the totals; then each batch of rows and its pieces is a transaction of its own, so that
- * the claim is kept; the manifest is written last. A later attempt starts from the beginning, since
- * the snapshot was lost with the session.
+ * The job that makes a set: a session of its own takes the snapshot, compares the totals and reads
+ * the rows as the server makes them; meanwhile the job's session writes the pieces, some in each
+ * transaction, so that the claim is kept; the manifest is written last. A later attempt starts from
+ * the beginning, since the snapshot was lost with its session.
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/check.h"
+#include "common/log.h"
 #include "daemon/exports/export_writer.h"
 #include "daemon/exports/exports.h"
 #include "proto/json.h"
 #include "statements.h"
 
 enum {
-    LEASE_SECONDS = 300, /* the snapshot's transaction may take long */
+    LEASE_SECONDS = 300, /* the totals, and sorting the rows, may take long */
     RESULT_SIZE = 128,
     TITLE_ISSUER_LENGTH = 200,
 };
@@ -62,7 +64,7 @@ static bool take_set(struct export_set *set)
 /* The invoices, their lines and the ledger; and what the files must come to. */
 static bool compare_totals(struct export_set *set)
 {
-    PGresult *totals = session_run_named(set->job->session, &statement_export_totals, "period",
+    PGresult *totals = session_run_named(set->reader, &statement_export_totals, "period",
                                          set->period, "final", final_text[set->final], NULL);
     bool of_ledger = set->format->of_ledger;
     bool agree = strcmp(result_text(totals, 0, "agree"), "t") == 0;
@@ -73,44 +75,66 @@ static bool compare_totals(struct export_set *set)
         number_parse_stored(&set->expected_tax,
                             slice_of(result_text(totals, 0, of_ledger ? "final_tax" : "tax")));
         set->total = result_number(totals, 0, of_ledger ? "entries" : "lines");
-    } else if (!session_failed(set->job->session)) {
+    } else if (!session_failed(set->reader)) {
         export_refuse(set, result_text(totals, 0, "detail"));
     }
     PQclear(totals);
     return agree;
 }
 
-static void declare_cursors(struct export_set *set)
+/* Takes the work up, and drops what an earlier attempt wrote. False also for a set that is ready:
+ * then `row` says so. */
+static bool begin_set(struct export_set *set)
 {
-    for (size_t i = 0; i < EXPORT_CURSORS_LIMIT; i++) {
-        const struct statement *declare = set->format->cursors[i].declare;
-        if (declare == NULL)
-            continue;
-        PQclear(declare->parameter_count == 1
-                    ? session_run_named(set->job->session, declare, "period", set->period, NULL)
-                    : session_run_named(set->job->session, declare, "period", set->period, "final",
-                                        final_text[set->final], NULL));
-    }
-}
-
-/* False also for a set that is ready: then `row` says so. */
-static bool take_snapshot(struct export_set *set)
-{
-    struct session *session = set->job->session;
-
-    session_execute(session, "close all");
-    session_begin(session);
-    session_execute(session, "set transaction isolation level repeatable read");
+    session_begin(set->job->session);
     if (!take_set(set) || strcmp(text_of(set, "ready"), "t") == 0)
         return false;
-    PQclear(session_run_named(session, &statement_drop_export_chunks, "export_id", set->id, NULL));
-    if (!compare_totals(set))
-        return false;
-    declare_cursors(set);
+    PQclear(session_run_named(set->job->session, &statement_drop_export_chunks, "export_id",
+                              set->id, NULL));
     return job_commit(set->job);
 }
 
+static bool take_snapshot(struct export_set *set)
+{
+    set->reader = job_open_reader(set->job);
+    if (set->reader == NULL)
+        return false;
+    session_begin(set->reader);
+    session_execute(set->reader, "set transaction isolation level repeatable read, read only");
+    return compare_totals(set);
+}
+
 /* ---- The rows ---- */
+
+/* Where a row has the columns that its format wants. */
+struct columns {
+    size_t count;
+    int places[EXPORT_COLUMNS_LIMIT]; /* -1 for none */
+};
+
+static void find_columns(const struct export_set *set, size_t query, const PGresult *row,
+                         struct columns *columns)
+{
+    const char *names[EXPORT_COLUMNS_LIMIT] = {0};
+
+    columns->count = set->format->columns(query, names);
+    for (size_t i = 0; i < columns->count; i++) {
+        columns->places[i] = names[i] == NULL ? -1 : PQfnumber(row, names[i]);
+        check(names[i] == NULL || columns->places[i] >= 0);
+    }
+}
+
+static bool take_row(struct export_set *set, size_t query, const PGresult *row,
+                     const struct columns *columns)
+{
+    const char *values[EXPORT_COLUMNS_LIMIT];
+
+    for (size_t i = 0; i < columns->count; i++) {
+        int place = columns->places[i];
+        values[i] = place < 0 || PQgetisnull(row, 0, place) ? NULL : PQgetvalue(row, 0, place);
+    }
+    return set->format->take(set, query, values);
+}
 
 static bool pieces_wait(const struct export_set *set)
 {
@@ -130,50 +154,43 @@ static bool write_pieces(struct export_set *set)
     return job_commit(set->job);
 }
 
-/* Takes a batch, while the server makes the next one ready. `rows` is NULL after the last one, and
- * after a failure. */
-static bool take_batch(struct export_set *set, size_t cursor, bool counted, PGresult **rows)
+static void ask(struct export_set *set, const struct statement *query)
 {
-    struct session *session = set->job->session;
-    PGresult *batch = *rows;
-    bool more = PQntuples(batch) == EXPORT_ROWS;
-    bool good;
-
-    *rows = NULL;
-    if (more)
-        session_send(session, set->format->cursors[cursor].fetch);
-    good = set->format->take(set, cursor, batch);
-    if (counted)
-        set->done += PQntuples(batch);
-    PQclear(batch);
-    if (more)
-        *rows = session_take(session);
-    if (good && !session_failed(session) && (!pieces_wait(set) || write_pieces(set)))
-        return true;
-    PQclear(*rows);
-    *rows = NULL;
-    return false;
+    if (query->parameter_count == 1)
+        session_stream(set->reader, query, "period", set->period, NULL);
+    else
+        session_stream(set->reader, query, "period", set->period, "final", final_text[set->final],
+                       NULL);
 }
 
-static bool take_cursor(struct export_set *set, size_t cursor, bool counted)
+static bool take_rows(struct export_set *set, size_t query, bool counted)
 {
-    struct session *session = set->job->session;
-    PGresult *rows = session_query(session, set->format->cursors[cursor].fetch);
-    bool good = !session_failed(session);
+    struct columns columns = {0};
+    bool good = true;
+    PGresult *row;
 
-    while (good && rows != NULL && !job_stopping(set->job))
-        good = take_batch(set, cursor, counted, &rows);
-    good = good && rows == NULL;
-    PQclear(rows);
-    return good;
+    ask(set, set->format->queries[query]);
+    while (good && !job_stopping(set->job) && (row = session_next(set->reader)) != NULL) {
+        if (columns.count == 0)
+            find_columns(set, query, row, &columns);
+        good = take_row(set, query, row, &columns);
+        set->done += counted ? 1 : 0;
+        PQclear(row);
+        good = good && (!pieces_wait(set) || write_pieces(set));
+    }
+    return good && !job_stopping(set->job) && !session_failed(set->reader);
 }
 
+/* What the last query gives is what the total counts. */
 static bool write_rows(struct export_set *set)
 {
+    const struct statement *const *queries = set->format->queries;
+
+    export_set_files(set);
     set->format->begin(set);
-    for (size_t i = 0; i < EXPORT_CURSORS_LIMIT && set->format->cursors[i].declare != NULL; i++) {
-        bool counted = i + 1 == EXPORT_CURSORS_LIMIT || set->format->cursors[i + 1].declare == NULL;
-        if (!take_cursor(set, i, counted))
+    for (size_t i = 0; i < EXPORT_QUERIES_LIMIT && queries[i] != NULL; i++) {
+        bool last = i + 1 == EXPORT_QUERIES_LIMIT || queries[i + 1] == NULL;
+        if (!take_rows(set, i, last))
             return false;
     }
     return write_pieces(set);
@@ -265,7 +282,6 @@ static bool complete(struct export_set *set, const char *manifest)
 
     if (!export_copy(set, manifest))
         return false;
-    session_execute(set->job->session, "close all");
     snprintf(result, sizeof result, "{\"export_id\":\"%s\"}", set->id);
     return job_complete(set->job, false, result);
 }
@@ -273,18 +289,19 @@ static bool complete(struct export_set *set, const char *manifest)
 static bool make_set(struct export_set *set)
 {
     char *manifest = NULL;
-    bool good;
+    bool good = false;
 
-    if (take_snapshot(set)) {
-        export_set_files(set);
-        good = write_rows(set) && write_manifest(set, &manifest) && complete(set, manifest);
+    if (begin_set(set)) {
+        good = take_snapshot(set) && write_rows(set) && write_manifest(set, &manifest) &&
+               complete(set, manifest);
         free(manifest);
     } else if (set->row != NULL && strcmp(text_of(set, "ready"), "t") == 0) {
         session_rollback(set->job->session);
         return complete(set, text_of(set, "manifest"));
-    } else {
-        good = false;
     }
+    if (set->reader != NULL && session_failed(set->reader))
+        log_warning("export_unread", log_text("export", set->id),
+                    log_text("problem", session_problem(set->reader)));
     return !good && set->problem[0] != '\0' ? fail(set) : good;
 }
 

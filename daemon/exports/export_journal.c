@@ -9,7 +9,26 @@
 #include "proto/journal.h"
 #include "statements.h"
 
-enum { NAMES, ENTRIES }; /* the cursors */
+enum { NAMES, ENTRIES }; /* the queries */
+
+/* The values of a row: of a name; of an entry. */
+enum { WHAT, NAME, NAME_VALUES };
+enum { POSTED_ON, NUMBER, INVOICE_NUMBER, PAYEE, DESCRIPTION, POSTINGS, ENTRY_VALUES };
+
+static const char *const name_columns[NAME_VALUES] = {[WHAT] = "what", [NAME] = "name"};
+static const char *const entry_columns[ENTRY_VALUES] = {
+    [POSTED_ON] = "posted_on", [NUMBER] = "number",           [INVOICE_NUMBER] = "invoice_number",
+    [PAYEE] = "payee",         [DESCRIPTION] = "description", [POSTINGS] = "postings",
+};
+
+static size_t columns(size_t query, const char *names[EXPORT_COLUMNS_LIMIT])
+{
+    if (query == NAMES)
+        memcpy(names, name_columns, sizeof name_columns);
+    else
+        memcpy(names, entry_columns, sizeof entry_columns);
+    return query == NAMES ? (size_t)NAME_VALUES : (size_t)ENTRY_VALUES;
+}
 
 static struct buffer *hledger(struct export_set *set)
 {
@@ -85,15 +104,15 @@ static size_t read_postings(const json_t *list,
     return count;
 }
 
-static bool write_entry(struct export_set *set, const PGresult *rows, int row)
+static bool write_entry(struct export_set *set, const char *const *values)
 {
-    json_t *list = json_loads(result_text(rows, row, "postings"), 0, NULL);
+    json_t *list = json_loads(values[POSTINGS], 0, NULL);
     struct journal_posting postings[JOURNAL_POSTINGS_LIMIT];
     struct journal_entry entry = {
-        .date = result_text(rows, row, "posted_on"),
-        .code = result_text(rows, row, "invoice_number"),
-        .payee = result_text(rows, row, "payee"),
-        .description = result_text(rows, row, "description"),
+        .date = values[POSTED_ON],
+        .code = values[INVOICE_NUMBER],
+        .payee = values[PAYEE],
+        .description = values[DESCRIPTION],
         .count = read_postings(list, postings),
         .postings = postings,
     };
@@ -108,32 +127,26 @@ static bool write_entry(struct export_set *set, const PGresult *rows, int row)
         return true;
     snprintf(problem, sizeof problem,
              "The ledger's entry %s is not balanced, or has an account that cannot be named.",
-             result_text(rows, row, "number"));
+             values[NUMBER]);
     return export_refuse(set, problem);
 }
 
-static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
+static bool take(struct export_set *set, size_t query, const char *const *values)
 {
-    bool good = true;
-
-    for (int row = 0; good && row < PQntuples(rows); row++) {
-        if (cursor == NAMES) {
-            good = write_name(set, result_text(rows, row, "what"), result_text(rows, row, "name"));
-            continue;
-        }
-        good = write_entry(set, rows, row);
-        set->files[EXPORT_FIRST_FILE].rows++;
-        set->files[EXPORT_SECOND_FILE].rows++;
-    }
-    return good;
+    if (query == NAMES)
+        return write_name(set, values[WHAT], values[NAME]);
+    set->files[EXPORT_FIRST_FILE].rows++;
+    set->files[EXPORT_SECOND_FILE].rows++;
+    return write_entry(set, values);
 }
 
 const struct export_format export_journal_format = {
     .name = "journal",
     .files = {{"journal.hledger", "text/plain; charset=utf-8"},
               {"journal.beancount", "text/plain; charset=utf-8"}},
-    .cursors = {[NAMES] = {&statement_declare_journal_names, EXPORT_FETCH("export_names")},
-                [ENTRIES] = {&statement_declare_journal_rows, EXPORT_FETCH("export_rows")}},
+    .queries =
+        {[NAMES] = &statement_export_journal_names, [ENTRIES] = &statement_export_journal_rows},
+    .columns = columns,
     .of_ledger = true,
     .begin = begin,
     .take = take,

@@ -19,7 +19,7 @@ enum cell { CELL_TEXT, CELL_VALUE, CELL_DIGITS };
 static const struct {
     const char *name;
     enum cell cell;
-} columns[] = {
+} table_columns[] = {
     {"invoice_number", CELL_VALUE},
     {"invoice_state", CELL_VALUE},
     {"period", CELL_VALUE},
@@ -62,7 +62,22 @@ static const struct {
     {"plan_id", CELL_VALUE},
 };
 
-enum { COLUMN_COUNT = sizeof columns / sizeof columns[0] };
+enum { COLUMN_COUNT = sizeof table_columns / sizeof table_columns[0] };
+
+/* The values of a row: the table's columns, and after them what else is needed. */
+enum { DOCUMENT = COLUMN_COUNT, NET, TAX, VALUE_COUNT };
+
+static size_t columns(size_t query, const char *names[EXPORT_COLUMNS_LIMIT])
+{
+    _Static_assert((int)VALUE_COUNT <= (int)EXPORT_COLUMNS_LIMIT, "columns have a place");
+    (void)query;
+    for (size_t i = 0; i < COLUMN_COUNT; i++)
+        names[i] = table_columns[i].name;
+    names[DOCUMENT] = "document";
+    names[NET] = "net";
+    names[TAX] = "tax";
+    return VALUE_COUNT;
+}
 
 /* A spreadsheet would take it for a number and lose its last digits; the apostrophe makes it text.
  */
@@ -78,13 +93,13 @@ static void write_digits(struct csv_writer *writer, const char *value)
     }
 }
 
-static void write_row(struct csv_writer *writer, const PGresult *rows, int row)
+static void write_row(struct csv_writer *writer, const char *const *values)
 {
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        const char *value = result_text(rows, row, columns[i].name);
-        if (columns[i].cell == CELL_DIGITS)
+        const char *value = values[i] == NULL ? "" : values[i];
+        if (table_columns[i].cell == CELL_DIGITS)
             write_digits(writer, value);
-        else if (columns[i].cell == CELL_TEXT)
+        else if (table_columns[i].cell == CELL_TEXT)
             csv_write_text(writer, slice_of(value));
         else
             csv_write_value(writer, slice_of(value));
@@ -97,33 +112,32 @@ static void begin(struct export_set *set)
     struct csv_writer writer = csv_writer_make(&set->files[EXPORT_FIRST_FILE].pending, true);
 
     for (size_t i = 0; i < COLUMN_COUNT; i++)
-        csv_write_value(&writer, slice_of(columns[i].name));
+        csv_write_value(&writer, slice_of(table_columns[i].name));
     csv_end_row(&writer);
 }
 
-static bool take(struct export_set *set, size_t cursor, const PGresult *rows)
+static bool take(struct export_set *set, size_t query, const char *const *values)
 {
     struct export_file *table = &set->files[EXPORT_FIRST_FILE];
     struct export_file *documents = &set->files[EXPORT_SECOND_FILE];
     struct csv_writer writer = csv_writer_make(&table->pending, false);
 
-    (void)cursor;
-    for (int row = 0; row < PQntuples(rows); row++) {
-        write_row(&writer, rows, row);
-        buffer_append_text(&documents->pending, result_text(rows, row, "document"));
-        buffer_append_character(&documents->pending, '\n');
-        table->rows++;
-        documents->rows++;
-        export_add(&set->net, result_text(rows, row, "net"));
-        export_add(&set->tax, result_text(rows, row, "tax"));
-    }
+    (void)query;
+    write_row(&writer, values);
+    buffer_append_text(&documents->pending, values[DOCUMENT]);
+    buffer_append_character(&documents->pending, '\n');
+    table->rows++;
+    documents->rows++;
+    export_add(&set->net, values[NET]);
+    export_add(&set->tax, values[TAX]);
     return true;
 }
 
 const struct export_format export_lines_format = {
     .name = "lines",
     .files = {{"lines.csv", "text/csv; charset=utf-8"}, {"lines.jsonl", "application/x-ndjson"}},
-    .cursors = {{&statement_declare_line_rows, EXPORT_FETCH("export_rows")}},
+    .queries = {&statement_export_line_rows},
+    .columns = columns,
     .begin = begin,
     .take = take,
 };

@@ -33,6 +33,7 @@ void export_set_end(struct export_set *set)
     number_end(&set->expected_tax);
     PQclear(set->row);
     set->row = NULL;
+    session_close(&set->reader);
 }
 
 void export_set_files(struct export_set *set)

@@ -14,10 +14,11 @@
 
 enum {
     EXPORT_CHUNK = 256 * 1024,         /* bytes of a piece; the last one of a file has fewer */
-    EXPORT_PENDING = 4 * EXPORT_CHUNK, /* bytes that wait to become pieces, with a batch more */
+    EXPORT_PENDING = 4 * EXPORT_CHUNK, /* bytes that wait to become pieces, with a row more */
     EXPORT_PENDING_LIMIT = 16 * EXPORT_PENDING,
     EXPORT_FILES_LIMIT = 2,
-    EXPORT_CURSORS_LIMIT = 2,
+    EXPORT_QUERIES_LIMIT = 2,
+    EXPORT_COLUMNS_LIMIT = 80,
     EXPORT_PROBLEM_SIZE = 512,
     EXPORT_TITLE_SIZE = 512,
     EXPORT_DAY_SIZE = sizeof "2026-10-01",
@@ -38,6 +39,7 @@ struct export_file {
 /* Texts belong to the row that take_export gave. */
 struct export_set {
     struct job *job;
+    struct session *reader; /* in the snapshot; NULL before it is taken */
     const struct export_format *format;
     PGresult *row;
     const char *id, *period, *created_at;
@@ -52,30 +54,24 @@ struct export_set {
     char problem[EXPORT_PROBLEM_SIZE]; /* why the set cannot be made; "" when it can */
 };
 
-/* A format: its files, the cursors that it reads in their order, and what becomes of their rows. */
+/* A format: its files, the queries that it reads in their order, and what becomes of their rows. */
 struct export_format {
     const char *name;
     struct {
         const char *name, *content_type;
     } files[EXPORT_FILES_LIMIT];
-    struct {
-        const struct statement *declare; /* of :period, and :final where it has that */
-        const char *fetch;               /* the next EXPORT_ROWS of its rows */
-    } cursors[EXPORT_CURSORS_LIMIT];
+    /* Of :period, and :final where one has that; its rows come in the order of the files. */
+    const struct statement *queries[EXPORT_QUERIES_LIMIT];
     bool of_ledger; /* it has what was posted alone: no drafts */
+    /* Names the columns that `take` is given, in its order; NULL for one that it need not have.
+     * Gives their number. */
+    size_t (*columns)(size_t query, const char *names[EXPORT_COLUMNS_LIMIT]);
     void (*begin)(struct export_set *set);
-    /* Some rows of a cursor, into the files' `pending`; without the session, which is busy. False
-     * when the set cannot be made, and says so in `problem`. */
-    bool (*take)(struct export_set *set, size_t cursor, const PGresult *rows);
+    /* A row of a query, into the files' `pending`; a value that is NULL is NULL. False when the set
+     * cannot be made, and says so in `problem`. */
+    bool (*take)(struct export_set *set, size_t query, const char *const *values);
     void (*end)(struct export_set *set); /* may be NULL */
 };
-
-/* Rows of a batch, a number in SQL, too. The next batch waits in the socket while one is written,
- * so it is small. */
-#define EXPORT_ROWS 64
-#define EXPORT_TEXT_OF(value) #value
-#define EXPORT_FETCH_ROWS(rows, cursor) "fetch forward " EXPORT_TEXT_OF(rows) " from " cursor
-#define EXPORT_FETCH(cursor) EXPORT_FETCH_ROWS(EXPORT_ROWS, cursor)
 
 extern const struct export_format export_focus_format, export_journal_format, export_lines_format;
 

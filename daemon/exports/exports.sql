@@ -190,8 +190,7 @@ trim_scale(rate * 100)::text
 
 -- The names of FOCUS's columns where a value is taken over as it is (proto/focus.h). Times have no
 -- fraction there; a charge of less than a second gets one.
--- statement: declare_focus_rows
-declare export_rows no scroll cursor with hold for
+-- statement: export_focus_rows
 select {{sorted_first}},
        i.tenant_id as BillingAccountId,
        coalesce(nullif(btrim(i.buyer ->> 'name_en'), ''), i.buyer ->> 'code') as BillingAccountName,
@@ -250,8 +249,7 @@ select {{sorted_first}},
        '增值税 ' || {{percent_text l.tax_rate}} || '% · ' || l.description as tax_description_zh
 from {{exported_lines :period, :final}}
 
--- statement: declare_line_rows
-declare export_rows no scroll cursor with hold for
+-- statement: export_line_rows
 select i.number as invoice_number, i.state as invoice_state, i.period, i.buyer ->> 'code' as tenant_code,
        i.buyer ->> 'name' as tenant_name, i.buyer ->> 'name_en' as tenant_name_en,
        i.buyer ->> 'tax_number' as tax_number, l.line, l.kind, l.correction_of,
@@ -273,8 +271,7 @@ select i.number as invoice_number, i.state as invoice_state, i.period, i.buyer -
 from {{exported_lines :period, :final}}
 
 -- What the ledger's entries name, for the declarations that stand first.
--- statement: declare_journal_names
-declare export_names no scroll cursor with hold for
+-- statement: export_journal_names
 select n.what, n.name
 from (
     select distinct 1 as place, 'commodity' as what, p.currency::text as name
@@ -291,8 +288,7 @@ from (
 ) n
 order by n.place, n.name
 
--- statement: declare_journal_rows
-declare export_rows no scroll cursor with hold for
+-- statement: export_journal_rows
 select e.posted_on::text as posted_on, e.number::text as number, e.description, i.number as invoice_number,
        i.buyer ->> 'name' as payee,
        (select json_agg(json_build_array(p.account, p.amount::text, p.currency) order by p.posting)

@@ -27,7 +27,6 @@ enum {
 static volatile sig_atomic_t stopping;
 
 struct runner {
-    const char *database_uri;
     bool periodic;
     char owner[OWNER_SIZE];
     struct job_environment environment;
@@ -60,7 +59,7 @@ static bool connect_database(struct runner *runner)
 {
     char problem[SESSION_PROBLEM_SIZE];
 
-    runner->session = session_open(runner->database_uri, "bccd_jobs", problem);
+    runner->session = session_open(runner->environment.database_uri, JOB_ROLE, problem);
     if (runner->session == NULL) {
         log_error("jobs_without_database", log_text("problem", problem));
         return false;
@@ -146,13 +145,14 @@ static void loop(struct runner *runner)
     }
 }
 
-static void start(struct runner *runner, const struct settings *settings)
+static void start(struct runner *runner, const struct settings *settings, const char *database_uri)
 {
     char host[HOST_SIZE] = "";
 
     (void)gethostname(host, sizeof host - 1);
     snprintf(runner->owner, sizeof runner->owner, "%s/%ld", host, (long)getpid());
     runner->environment = (struct job_environment){
+        .database_uri = database_uri,
         .time_zone = settings->time_zone,
         .issuer_name = settings->issuer_name,
         .issuer_name_zh = settings->issuer_name_zh,
@@ -167,11 +167,11 @@ static void start(struct runner *runner, const struct settings *settings)
 
 int jobs_run(const struct settings *settings, const char *database_uri, bool periodic)
 {
-    struct runner runner = {.database_uri = database_uri, .periodic = periodic};
+    struct runner runner = {.periodic = periodic};
     struct sigaction action = {.sa_handler = note_stop};
     char problem[OPTION_PROBLEM_SIZE];
 
-    start(&runner, settings);
+    start(&runner, settings, database_uri);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
     child_take_reloads();

@@ -1,6 +1,7 @@
 """What finance takes over: sets of files of closed and open months, held against the tools that
 read them, and against the invoices to the cent."""
 
+import concurrent.futures
 import csv
 import datetime
 import decimal
@@ -12,6 +13,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import ApiTest, unique
@@ -37,6 +39,24 @@ NEVER_NULL = ["BilledCost", "BillingAccountId", "BillingAccountName", "BillingCu
               "InvoiceIssuerName", "ListCost", "ProviderName", "PublisherName", "ResourceId",
               "ResourceType", "ServiceCategory", "ServiceName", "ServiceProviderName",
               "ServiceSubcategory", "HostProviderName"]
+
+
+# Holds the lines until a job asks for them, and ends its session.
+CUT_THE_READER = """
+do $$
+declare
+    cut boolean := false;
+begin
+    lock table invoice_lines in access exclusive mode;
+    while not cut loop
+        perform pg_sleep(0.01), pg_stat_clear_snapshot();
+        select coalesce(bool_or(pg_terminate_backend(a.pid)), false) into cut
+        from pg_stat_activity a
+        where a.usename = 'bccd_jobs' and a.wait_event_type = 'Lock';
+    end loop;
+end
+$$"""
+PATIENCE = 30  # seconds
 
 
 def tearDownModule():
@@ -401,6 +421,22 @@ class ExportTest(ApiTest):
                          (200, b"", str(len(body))))
         empty = self.platform.get(f"/v1/exports/{export}/files/empty.csv")
         self.assertEqual((empty.status, empty.body), (200, b""))
+
+    def test_a_reader_that_is_lost_makes_another_attempt(self):
+        # Nothing is written before the totals are compared, so that is where it is held up.
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            cut = pool.submit(self.database().execute, CUT_THE_READER)
+            deadline = time.monotonic() + PATIENCE
+            while not self.database().value(
+                    "select count(*) from pg_locks where relation = 'invoice_lines'::regclass "
+                    "and mode = 'AccessExclusiveLock' and granted"):
+                self.assertLess(time.monotonic(), deadline)
+            export = self.export("lines", month(0)[0])
+            cut.result()
+        self.assertEqual((export["state"], export["final"]), ("ready", False))
+        self.files(export)
+        self.assertEqual(self.database().value(
+            f"select attempts from operations where id = '{export['operation_id']}'"), 2)
 
     def test_what_cannot_be_exported(self):
         ahead = month(-2)[0]

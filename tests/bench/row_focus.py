@@ -76,11 +76,10 @@ def last_months():
 
 
 def exported_query(period):
-    """The select of the export's own cursor, as daemon/exports/exports.sql has it."""
+    """The export's own query, as daemon/exports/exports.sql has it."""
     sources = statements.Sources(glob.glob(os.path.join(TOP, "daemon", "*", "*.sql")))
-    tokens = sources.expand(sources.statements["declare_focus_rows"].tokens, "STATEMENT_OPERATOR")
-    text = statements.text_of(tokens, []).partition(" for ")[2]
-    return text.replace("$1", f"'{period}'").replace("$2", "'false'")
+    tokens = sources.expand(sources.statements["export_focus_rows"].tokens, "STATEMENT_OPERATOR")
+    return statements.text_of(tokens, []).replace("$1", f"'{period}'").replace("$2", "'false'")
 
 
 class Focus:

@@ -33,6 +33,17 @@ static const struct statement read_row = {
     .number = 1,
 };
 
+/* Fails at the number given, where there is one; each row is large enough to fill a socket soon. */
+static const struct statement count_up = {
+    .name = "count_up",
+    .file = "test",
+    WORDING("select n::bigint as n, 1 / (n - $2::integer) as unused, repeat('x', 1000) as padding"
+            " from generate_series(1, $1::integer) n"),
+    .parameter_count = 2,
+    .parameters = {"rows", "wrong"},
+    .number = 2,
+};
+
 static void tables_make(void)
 {
     support_execute("drop table if exists sticky;"
@@ -149,6 +160,71 @@ TEST(database_session_makes_stale_statements_again)
     session_begin(session);
     PQclear(session_run(session, &read_row, (const char *const[]){"1"}));
     EXPECT(session_commit(session));
+    session_close(&session);
+}
+
+/* Gives how many rows came; each is the next. */
+static int take_stream(struct session *session)
+{
+    int count = 0;
+    PGresult *row;
+
+    while ((row = session_next(session)) != NULL) {
+        EXPECT_NUMBER(PQntuples(row), 1);
+        EXPECT_NUMBER(result_number(row, 0, "n"), ++count);
+        PQclear(row);
+    }
+    return count;
+}
+
+TEST(database_session_streams)
+{
+    struct session *session = open_session();
+
+    session_stream(session, &count_up, "rows", "3000", "wrong", "0", NULL);
+    EXPECT_NUMBER(take_stream(session), 3000);
+    EXPECT(!session_failed(session));
+    EXPECT(session_next(session) == NULL);
+    session_stream(session, &count_up, "rows", "0", "wrong", "0", NULL);
+    EXPECT_NUMBER(take_stream(session), 0);
+    EXPECT(!session_failed(session));
+
+    session_stream(session, &count_up, "rows", "3000", "wrong", "2000", NULL);
+    EXPECT(take_stream(session) < 2000);
+    EXPECT_TEXT(session_sqlstate(session), "22012");
+    EXPECT(!session_lost(session));
+    session_stream(session, &count_up, "rows", "5", "wrong", "0", NULL);
+    EXPECT_NUMBER(take_stream(session), 5);
+
+    session_begin(session);
+    session_execute(session, "select 1 / 0");
+    session_stream(session, &count_up, "rows", "5", "wrong", "0", NULL);
+    EXPECT_NUMBER(take_stream(session), 0);
+    EXPECT(!session_commit(session));
+    session_close(&session);
+}
+
+TEST(database_session_is_closed_or_lost_in_a_stream)
+{
+    struct session *session = open_session();
+    PGresult *row;
+
+    session_stream(session, &count_up, "rows", "30000", "wrong", "0", NULL);
+    row = session_next(session);
+    EXPECT(row != NULL);
+    PQclear(row);
+    session_close(&session);
+
+    session = open_session();
+    session_stream(session, &count_up, "rows", "30000", "wrong", "0", NULL);
+    char cut[64];
+    snprintf(cut, sizeof cut, "select pg_terminate_backend(%d)",
+             PQbackendPID(session_connection(session)));
+    support_execute(cut);
+    EXPECT(take_stream(session) < 30000);
+    EXPECT(session_failed(session));
+    EXPECT(session_lost(session));
+    EXPECT(session_next(session) == NULL);
     session_close(&session);
 }
 
