@@ -41,6 +41,7 @@ const SPANS = ["24h", "7d", "30d", "90d", "this", "last", "12m"] as const;
 type Span = (typeof SPANS)[number];
 const COLOURS = 6;
 const MOST_LINES = 5; // resources that a chart shows apart; the others are added up
+const HOUR_STEPS = [1, 2, 3, 6, 12, 24, 48, 72, 7 * 24];
 
 /** From when until when, in whole hours or days of the zone, and the windows that suit. */
 function rangeOf(span: Span, zoneName: string): { from: string; to: string; window: Window } {
@@ -197,6 +198,7 @@ function UsageView({ usage, range, grouped, tenant }: UsageViewProps) {
         unit={scale.unit}
         names={instants.map((from) => windowName(from, usage.window, zoneName))}
         ticks={instants.map((from) => tick(from, usage.window, zoneName))}
+        steps={usage.window === "hour" ? HOUR_STEPS : undefined}
         firstColumn={t.usage.windows[usage.window]}
         axis={scale.axis}
         series={series}

@@ -22,6 +22,8 @@ interface ChartProps {
   names: string[];
   /** Shorter ones for below the axis; some are left out where it is narrow. */
   ticks?: string[];
+  /** How many places apart they may stand (any number, without it): an hour's stand best at midnights. */
+  steps?: number[];
   series: Series[];
   /** Bars for sums of a period, lines for levels; stacked, where the series add up. */
   kind: "bars" | "lines";
@@ -63,7 +65,7 @@ function roughWidth(text: string): number {
 }
 
 function makeOptions(props: ChartProps, probe: HTMLElement, width: number): uPlot.Options {
-  const { series, kind, stacked = false, names, ticks = names, axis, height = 240 } = props;
+  const { series, kind, stacked = false, names, ticks = names, steps = [], axis, height = 240 } = props;
   const text = colourOf(probe, "--text-quiet");
   const grid = colourOf(probe, "--chart-grid");
   const font = `12px ${getComputedStyle(probe).fontFamily}`;
@@ -91,7 +93,8 @@ function makeOptions(props: ChartProps, probe: HTMLElement, width: number): uPlo
         size: 32,
         splits: (plot) => {
           const room = Math.max(1, Math.floor((plot.width - 72) / widest));
-          const step = Math.max(1, Math.ceil(names.length / room));
+          const least = Math.max(1, Math.ceil(names.length / room));
+          const step = steps.find((each) => each >= least) ?? least;
           return names.map((_, index) => index).filter((index) => index % step === 0);
         },
         values: (_, splits) => splits.map((split) => ticks[split] ?? ""),
