@@ -3,7 +3,7 @@
  * before it:
  *
  *     tenants identity rating catalog resources broadband terminals software metering billing
- *     exports operations audit console demonstration
+ *     orders exports operations audit console demonstration
  */
 #include "daemon/billing/billing.h"
 #include "daemon/console/console.h"
@@ -13,11 +13,13 @@
 #include "daemon/http/request.h"
 #include "daemon/metering/metering.h"
 #include "daemon/operations/forget_job.h"
+#include "daemon/orders/orders.h"
 #include "daemon/process/courier.h"
 
 const struct job_kind *const job_kinds[] = {
-    &billing_run_kind, &billing_close_kind,     &export_kind,         &metering_fold_kind,
-    &http_forget_kind, &operations_forget_kind, &courier_forget_kind, NULL,
+    &billing_run_kind,    &billing_close_kind, &export_kind,
+    &metering_fold_kind,  &http_forget_kind,   &operations_forget_kind,
+    &courier_forget_kind, &orders_expire_kind, NULL,
 };
 
 const page_handler page_handlers[] = {console_page, NULL};

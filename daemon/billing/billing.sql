@@ -365,8 +365,8 @@ select lock_period_exclusive(:period)
 select refuse('not_found', null) where not exists (select from tenants t where t.id = :tenant)
 
 -- statement: billable_charges
--- Each charge of each plan that a resource was on in the month, with what it is charged for: days for a
--- recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
+-- Each charge of each plan that a resource was on in the month, with what it is charged for: once for one that is
+-- due when the resource first becomes active, days for a recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
 -- Usage of an earlier month that counts in this one has rows of its own (correction_of), with what that month
 -- was billed for before: `already`, null where it had no line.
 --
@@ -421,7 +421,19 @@ with month as (
     from month m join plan_assignments a on a.tenant_id = :tenant and a.starts_at < m.ends_at
     join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
     cross join lateral jsonb_array_elements(v.charges) with ordinality as c(charge, place)
+), first_active as (
+    select t.resource_id, min(t.effective_at) as at
+    from resource_transitions t
+    where t.tenant_id = :tenant and t.to_state = 'active'
+    group by t.resource_id
 ), item as (
+    select c.resource_id, c.number, c.place, m.period as own_month, null::text as meter_id, null::numeric as quantity,
+           null::numeric as already, 1::bigint as active_days, 1::bigint as period_days
+    from month m
+    join first_active f on f.at >= m.starts_at and f.at < m.ends_at
+    join charged c on c.resource_id = f.resource_id and c.number = {{assignment_at :tenant, f.resource_id, usage_slot(f.at)}}
+    where c.charge ->> 'kind' = 'one_off'
+    union all
     select c.resource_id, c.number, c.place, m.period as own_month, null::text as meter_id,
            null::numeric as quantity, null::numeric as already,
            case c.charge ->> 'proration' when 'fixed_30' then d.of_thirty when 'none' then m.days
@@ -461,7 +473,7 @@ select r.id as resource_id, r.offering_id, c.plan_id, c.plan_version, c.charge -
        coalesce(nullif(c.charge ->> 'name_en', ''), c.charge ->> 'name') || ' · ' || r.name as description_en,
        case when i.own_month < m.period then i.own_month end as correction_of,
        trim_scale(i.quantity)::text as quantity, trim_scale(i.already)::text as already,
-       i.active_days, i.period_days, i.meter_id, coalesce(meter.unit, 'Months') as unit,
+       i.active_days, i.period_days, i.meter_id, coalesce(meter.unit, case c.charge ->> 'kind' when 'one_off' then 'Units' else 'Months' end) as unit,
        instant_text(greatest(period_start(i.own_month, m.time_zone), c.starts_at)) as service_starts_at,
        instant_text(least(period_end(i.own_month, m.time_zone), c.ends_at)) as service_ends_at,
        o.tax_category, trim_scale(tax.rate)::text as tax_rate,

@@ -139,11 +139,28 @@ static void price_recurring(const struct line_request *request, const struct pri
     number_end(&share);
 }
 
+static void price_once(const struct price *price, struct line *line, struct price_result *result)
+{
+    struct number one;
+
+    number_start(&one);
+    number_set_integer(&one, 1);
+    number_write(&one, line->quantity);
+    price_quantity(price, &one, result);
+    number_end(&one);
+}
+
 static bool price_charge(const struct line_request *request, const struct price *price,
                          struct line *line, struct price_result *result,
                          char problem[LINE_PROBLEM_SIZE])
 {
-    if (strcmp(text_of(request->charge, "kind"), "recurring") == 0) {
+    const char *kind = text_of(request->charge, "kind");
+
+    if (strcmp(kind, "one_off") == 0) {
+        price_once(price, line, result);
+        return true;
+    }
+    if (strcmp(kind, "recurring") == 0) {
         price_recurring(request, price, line, result);
         return true;
     }

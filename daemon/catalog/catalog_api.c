@@ -87,10 +87,10 @@ static bool charges_good(struct request *request, struct schema_errors *errors)
             note(errors, arena, i, "/code", "given_twice", "Each charge has a code of its own.");
         if (usage != (json_object_get(charge, "meter") != NULL))
             note(errors, arena, i, "/meter", usage ? "missing_field" : "unknown_field",
-                 usage ? "A usage charge names its meter." : "A recurring charge has no meter.");
+                 usage ? "A usage charge names its meter." : "Only a usage charge has a meter.");
         if (!usage && strcmp(model, "flat") != 0)
             note(errors, arena, i, "/price/model", "not_one_of",
-                 "A recurring charge is flat; price days by a meter such as seat-days.");
+                 "Only a usage charge is not flat; price days by a meter such as seat-days.");
         check_price(errors, arena, i, price);
     }
     return errors->total == 0;

@@ -150,6 +150,8 @@ class WallTest(ApiTest):
         answer = self.platform.post("/v1/exports", matrix.example(
             self.contract, self.contract.operations["create_export"].body_schema(), {}))
         self.expect(answer, 202)
+        self.expect(self.platform.post("/v1/approval-rules", {
+            "name": "所有订单", "steps": [{"side": "operator", "roles": ["operator"]}]}), 201)
         own, foreign, closed = (self.make_world(name) for name in ("own", "foreign", "closed"))
         self.expect(self.platform.post(f"/v1/tenants/{closed['tenant']['id']}/close"), 200)
         return {"own": own, "foreign": foreign, "closed": closed}
@@ -184,6 +186,7 @@ class WallTest(ApiTest):
             f"({quote('op_' + tenant['id'][4:])}, {quote(tenant['id'])}, 'walls', 'succeeded', now())")
         self.expect(owner.post(f"/v1/resources/{software['id']}/seats", {
             "person": name, "email": f"{unique('seat')}@example.com"}), 201)
+        self.expect(owner.post("/v1/orders", {"items": [{"action": "return", "resource_id": software["id"]}]}), 201)
         return {"name": name, "park": park, "tenant": tenant, "owner": owner, "software": software}
 
     # ---- What each has ----
@@ -208,7 +211,7 @@ class WallTest(ApiTest):
         parts.append(f"select user_id from members where tenant_id = {tenant}")
         rows = self.database().rows(" union all ".join(parts))
         if world["name"] != "own":
-            rows += self.database().rows("(select id from exports limit 1)")
+            rows += self.database().rows("(select id from exports limit 1) union all (select id from approval_rules limit 1)")
         found = {row["id"].partition("_")[0]: row["id"] for row in rows}
         found.update(prk=world["park"]["id"], res=world["software"]["id"])
         return found
