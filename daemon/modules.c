@@ -6,6 +6,7 @@
  *     orders exports operations audit console demonstration
  */
 #include "daemon/billing/billing.h"
+#include "daemon/broadband/broadband.h"
 #include "daemon/console/console.h"
 #include "daemon/db/job.h"
 #include "daemon/exports/exports.h"
@@ -17,9 +18,16 @@
 #include "daemon/process/courier.h"
 
 const struct job_kind *const job_kinds[] = {
-    &billing_run_kind,    &billing_close_kind, &export_kind,
-    &metering_fold_kind,  &http_forget_kind,   &operations_forget_kind,
-    &courier_forget_kind, &orders_expire_kind, NULL,
+    &billing_run_kind,
+    &billing_close_kind,
+    &export_kind,
+    &metering_fold_kind,
+    &broadband_sessions_kind,
+    &http_forget_kind,
+    &operations_forget_kind,
+    &courier_forget_kind,
+    &orders_expire_kind,
+    NULL,
 };
 
 const page_handler page_handlers[] = {console_page, NULL};

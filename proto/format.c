@@ -19,6 +19,9 @@ enum {
     EMAIL_LOCAL_LENGTH = 64,
     LABEL_LENGTH = 63, /* of a domain name */
     URI_LENGTH = 2048,
+    PREFIX_DIGITS = 3, /* of a prefix's length */
+    IPV4_BITS = 32,
+    IPV6_BITS = 128,
 };
 
 #define DIGITS "0123456789"
@@ -212,6 +215,41 @@ bool format_ipv4(struct slice text)
     memcpy(terminated, text.data, text.length);
     terminated[text.length] = '\0';
     return inet_pton(AF_INET, terminated, &address) == 1;
+}
+
+static bool is_ipv6(struct slice text)
+{
+    char terminated[INET6_ADDRSTRLEN];
+    struct in6_addr address;
+
+    if (text.length == 0 || text.length >= sizeof terminated ||
+        memchr(text.data, '\0', text.length) != NULL)
+        return false;
+    memcpy(terminated, text.data, text.length);
+    terminated[text.length] = '\0';
+    return inet_pton(AF_INET6, terminated, &address) == 1;
+}
+
+bool format_ip_address(struct slice text)
+{
+    return format_ipv4(text) || is_ipv6(text);
+}
+
+bool format_ip_prefix(struct slice text)
+{
+    struct slice address, length = text;
+    uint64_t bits;
+
+    if (!slice_split(&length, '/', &address) || !consists_of(length, DIGITS, PREFIX_DIGITS) ||
+        (length.length > 1 && length.data[0] == '0'))
+        return false;
+    return (format_ipv4(address) && slice_to_number(length, IPV4_BITS, &bits)) ||
+           (is_ipv6(address) && slice_to_number(length, IPV6_BITS, &bits));
+}
+
+bool format_ip_address_or_prefix(struct slice text)
+{
+    return format_ip_address(text) || format_ip_prefix(text);
 }
 
 /* RFC 3986's characters, and escapes that are whole. */

@@ -2,15 +2,34 @@
 -- (0008_broadband.sql), since it locks, looks and writes in turn.
 
 -- statement: find_line
+-- The rates and timeouts are those of the tier in force, or the line's own. `routed` are single IPv4
+-- addresses, the static one first.
 select l.tenant_id, l.resource_id, r.state, encode(l.secret, 'hex') as secret,
-       host(l.static_address) as static_address, l.maximum_downstream_kbit,
-       l.maximum_upstream_kbit, (
+       coalesce(t.maximum_downstream_kbit, l.maximum_downstream_kbit) as maximum_downstream_kbit,
+       coalesce(t.maximum_upstream_kbit, l.maximum_upstream_kbit) as maximum_upstream_kbit,
+       t.session_timeout, t.idle_timeout, a.routed, a.framed_prefixes, a.delegated_prefixes,
+       coalesce(t.code, (
            select p.code
            from plan_assignments a join plans p on p.id = a.plan_id
            where a.tenant_id = l.tenant_id and a.resource_id = l.resource_id
              and a.starts_at <= clock_timestamp()
-             and (a.ends_at is null or a.ends_at > clock_timestamp())) as tier
-from broadband_lines l join resources r on r.tenant_id = l.tenant_id and r.id = l.resource_id
+             and (a.ends_at is null or a.ends_at > clock_timestamp()))) as filter
+from broadband_lines l
+join resources r on r.tenant_id = l.tenant_id and r.id = l.resource_id
+left join lateral (
+    select t.code, t.maximum_downstream_kbit, t.maximum_upstream_kbit, t.session_timeout, t.idle_timeout
+    from line_tiers x join broadband_tiers t on t.id = x.tier_id
+    where x.tenant_id = l.tenant_id and x.resource_id = l.resource_id and x.starts_at <= clock_timestamp()
+    order by x.number desc limit 1) t on true
+left join lateral (
+    select string_agg(host(a.address), ' ' order by a.address is distinct from l.static_address, a.id)
+               filter (where family(a.address) = 4) as routed,
+           string_agg(text(a.address), ' ' order by a.id)
+               filter (where family(a.address) = 6 and masklen(a.address) = 64) as framed_prefixes,
+           string_agg(text(a.address), ' ' order by a.id)
+               filter (where family(a.address) = 6 and masklen(a.address) < 64) as delegated_prefixes
+    from address_assignments a
+    where a.tenant_id = l.tenant_id and a.resource_id = l.resource_id and a.ended_at is null) a on true
 where l.login = :login and l.released_at is null
 
 -- statement: account_packet
@@ -25,7 +44,8 @@ select s.number as cursor, json_build_object(
     'last_at', instant_text(s.last_at), 'stopped_at', instant_text(s.stopped_at),
     'stop_cause', s.stop_cause, 'input_bytes', number_text(s.input_bytes),
     'output_bytes', number_text(s.output_bytes), 'framed_address', s.framed_address,
-    'calling_station', s.calling_station) as document
+    'calling_station', s.calling_station,
+    'disconnect_requested_at', instant_text(s.disconnect_requested_at)) as document
 from {{resource_named}} r
 left join radius_sessions s on s.tenant_id = r.tenant_id and s.resource_id = r.id
 {{page_by_number s.number}}

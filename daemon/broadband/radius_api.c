@@ -28,11 +28,59 @@ static struct radius_request *read_packet(struct request *request, const char **
 
 /* ---- Authorization ---- */
 
-/* FreeRADIUS expands %{...} in a value unless it is told not to. */
-static void add_attribute(json_t *answer, const char *name, json_t *value)
+/* FreeRADIUS expands %{...} in a value unless it is told not to. Of several values it makes as many
+ * attributes. The array is taken over. */
+static void add_attributes(json_t *answer, const char *name, json_t *values)
 {
     json_object_set_new(answer, name,
-                        json_pack("{s:s, s:[o], s:b}", "op", ":=", "value", value, "do_xlat", 0));
+                        json_pack("{s:s, s:o, s:b}", "op", ":=", "value", values, "do_xlat", 0));
+}
+
+static void add_attribute(json_t *answer, const char *name, json_t *value)
+{
+    add_attributes(answer, name, json_pack("[o]", value));
+}
+
+/* An attribute for each of a column's words, where there are any. */
+static void add_words(json_t *answer, const char *name, struct slice words, const char *suffix)
+{
+    json_t *values = json_array();
+    struct slice word;
+
+    while (words.length > 0) {
+        if (!slice_split(&words, ' ', &word)) {
+            word = words;
+            words.length = 0;
+        }
+        json_array_append_new(values, json_sprintf("%.*s%s", (int)word.length, word.data, suffix));
+    }
+    if (json_array_size(values) > 0)
+        add_attributes(answer, name, values);
+    else
+        json_decref(values);
+}
+
+/* The first IPv4 address is the customer's own, the others are routed to it. */
+static void add_addresses(json_t *answer, const PGresult *rows)
+{
+    struct slice rest = slice_of(result_text(rows, 0, "routed")), first;
+
+    if (!slice_split(&rest, ' ', &first)) {
+        first = rest;
+        rest.length = 0;
+    }
+    add_words(answer, "reply:Framed-IP-Address", first, "");
+    add_words(answer, "reply:Framed-Route", rest, "/32 0.0.0.0 1");
+    add_words(answer, "reply:Framed-IPv6-Prefix", slice_of(result_text(rows, 0, "framed_prefixes")),
+              "");
+    add_words(answer, "reply:Delegated-IPv6-Prefix",
+              slice_of(result_text(rows, 0, "delegated_prefixes")), "");
+}
+
+static void add_seconds(json_t *answer, const char *name, const PGresult *rows, const char *column)
+{
+    if (!result_is_null(rows, 0, column))
+        add_attribute(answer, name, json_integer(result_number(rows, 0, column)));
 }
 
 static enum step answer_line(struct request *request, const PGresult *rows, const char *password)
@@ -40,16 +88,16 @@ static enum step answer_line(struct request *request, const PGresult *rows, cons
     json_t *answer = json_object();
 
     add_attribute(answer, "control:Cleartext-Password", json_string(password));
-    if (!result_is_null(rows, 0, "static_address"))
-        add_attribute(answer, "reply:Framed-IP-Address",
-                      json_string(result_text(rows, 0, "static_address")));
+    add_addresses(answer, rows);
     add_attribute(answer, "reply:Acct-Interim-Interval", json_integer(INTERIM_SECONDS));
+    add_seconds(answer, "reply:Session-Timeout", rows, "session_timeout");
+    add_seconds(answer, "reply:Idle-Timeout", rows, "idle_timeout");
     /* As the access server sees it: receive is the customer's upstream. */
     add_attribute(answer, "reply:Mikrotik-Rate-Limit",
                   json_sprintf("%sk/%sk", result_text(rows, 0, "maximum_upstream_kbit"),
                                result_text(rows, 0, "maximum_downstream_kbit")));
-    if (!result_is_null(rows, 0, "tier"))
-        add_attribute(answer, "reply:Filter-Id", json_string(result_text(rows, 0, "tier")));
+    if (!result_is_null(rows, 0, "filter"))
+        add_attribute(answer, "reply:Filter-Id", json_string(result_text(rows, 0, "filter")));
     enum step step = request_answer_json(request, 200, answer);
     json_decref(answer);
     return step;

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "common/identifier.h"
 #include "common/instant.h"
 #include "daemon/http/environment.h"
@@ -37,8 +39,14 @@ enum step operation_list_resource_history(struct request *request)
 
 /* ---- Effective times ---- */
 
-/* Only a plan may begin later at anybody's wish; any other time said takes a permission, of the
- * operator's side. */
+static bool names_plan_or_tier(const json_t *body)
+{
+    return json_object_get(body, "plan_id") != NULL ||
+           json_object_get(json_object_get(body, "broadband"), "tier_id") != NULL;
+}
+
+/* Only a plan or a tier may begin later at anybody's wish; any other time said takes a permission,
+ * of the operator's side. */
 static bool effective_at_allowed(struct request *request, bool change)
 {
     const struct actor *actor = request_actor(request);
@@ -47,7 +55,7 @@ static bool effective_at_allowed(struct request *request, bool change)
 
     if (text == NULL || (actor->side == ACTOR_OPERATOR && actor_may(actor, "resources:backdate")))
         return true;
-    return change && json_object_get(request_body(request), "plan_id") != NULL &&
+    return change && names_plan_or_tier(request_body(request)) &&
            instant_parse(slice_of(text), &wanted) && wanted >= instant_now();
 }
 
@@ -83,6 +91,34 @@ static void bind_secret(struct request *request, const char *tenant)
                                          slice_of(password)));
 }
 
+/* ---- Rates ---- */
+
+static void note_missing(struct request *request, struct schema_errors *errors, const char *field)
+{
+    struct schema_error *error = &errors->list[errors->count++];
+
+    errors->total++;
+    snprintf(error->pointer, sizeof error->pointer, "/broadband/%s", field);
+    error->code = "missing_field";
+    error->detail = request_language(request) == LANGUAGE_CHINESE ? "未指定 tier_id 时必填。"
+                                                                  : "Required without a tier_id.";
+}
+
+/* What a line without a tier must say; NULL when nothing is missing. */
+static const struct schema_errors *missing_rates(struct request *request)
+{
+    static const char *const fields[] = {"maximum_downstream_kbit", "maximum_upstream_kbit"};
+    const json_t *line = json_object_get(request_body(request), "broadband");
+    struct schema_errors *errors = arena_allocate(request_arena(request), 1, sizeof *errors);
+
+    if (line == NULL || json_object_get(line, "tier_id") != NULL)
+        return NULL;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (json_object_get(line, fields[i]) == NULL)
+            note_missing(request, errors, fields[i]);
+    return errors->count == 0 ? NULL : errors;
+}
+
 /* ---- Actions ---- */
 
 static const char *tenant_named(const struct request *request)
@@ -95,8 +131,11 @@ static const char *tenant_named(const struct request *request)
 
 enum step operation_create_resource(struct request *request)
 {
+    const struct schema_errors *missing = missing_rates(request);
     char *id = arena_allocate(request_arena(request), 1, IDENTIFIER_SIZE);
 
+    if (missing != NULL)
+        return request_refuse_at(request, "validation_failed", missing);
     if (!effective_at_allowed(request, false))
         return request_refuse(request, "backdating_forbidden", NULL);
     identifier_make("res", id);
@@ -164,6 +203,11 @@ enum step operation_suspend_resource(struct request *request)
 enum step operation_resume_resource(struct request *request)
 {
     return act(request, "resume");
+}
+
+enum step operation_move_resource(struct request *request)
+{
+    return act(request, "move");
 }
 
 enum step operation_terminate_resource(struct request *request)

@@ -54,6 +54,11 @@ class Answer:
         self.attributes = dict(re.findall(r'^\t(\S+) = "?(.*?)"?$', output[found.end():],
                                           re.MULTILINE)) if found else {}
 
+    def values(self, name):
+        """All values of an attribute, in their order."""
+        received = self.output[self.output.find("\nReceived "):]
+        return re.findall(rf'^\t{re.escape(name)} = "?(.*?)"?$', received, re.MULTILINE)
+
 
 class FreeRadius:
     """Asks the bccd of `daemon`. Its directory holds all that it writes, and goes with it."""

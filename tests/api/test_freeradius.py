@@ -122,6 +122,45 @@ class TestSignIn(FreeRadiusTest):
                 "NAS-Identifier": self.server, "Message-Authenticator": 0})
             self.assertEqual(answer.kind, kind, answer.output)
 
+    def test_a_new_password_counts_for_chap_at_once(self):
+        self.expect(self.owner.post(f"/v1/resources/{self.line['id']}/change",
+                                    {"broadband": {"password": "another-one"}}), 200)
+        for password, kind in ((PASSWORD, "Access-Reject"), ("another-one", "Access-Accept")):
+            answer = self.freeradius.ask("auth", self.freeradius.authorization, {
+                "User-Name": self.login, "CHAP-Password": password,
+                "CHAP-Challenge": "0x000102030405060708090a0b0c0d0e0f",
+                "NAS-Identifier": self.server, "Message-Authenticator": 0})
+            self.assertEqual(answer.kind, kind, answer.output)
+
+    def test_a_tier_and_addresses_of_the_plan(self):
+        tier = self.expect(self.platform.post("/v1/broadband-tiers", {
+            "code": unique("tier"), "name": "档位", "maximum_downstream_kbit": 300000,
+            "maximum_upstream_kbit": 30000, "session_timeout": 86400, "idle_timeout": 1800}), 201)
+        self.act(self.line, "change", {"broadband": {"tier_id": tier["id"]}})
+        for family, prefix in ((4, {"prefix": "10.251.0.0/29"}),
+                               (6, {"prefix": "2001:db8:ff00::/48", "delegated_length": 56}),
+                               (6, {"prefix": "2001:db8:ff01::/56", "delegated_length": 64})):
+            pool = self.expect(self.platform.post("/v1/address-pools", {
+                "code": unique("pool"), "name": "固定", "family": family, "purpose": "static"}), 201)
+            self.expect(self.platform.post(f"/v1/address-pools/{pool['id']}/prefixes", prefix), 201)
+            for _ in range(3 if family == 4 else 2):
+                self.expect(self.platform.post(f"/v1/resources/{self.line['id']}/addresses",
+                                               {"pool_id": pool["id"]}), 201)
+        answer = self.sign_in(PASSWORD)
+        self.assertEqual(answer.kind, "Access-Accept", answer.output)
+        self.assertEqual(answer.values("Framed-IP-Address"), ["10.251.0.1"])
+        self.assertEqual(answer.values("Framed-Route"), ["10.251.0.2/32 0.0.0.0 1", "10.251.0.3/32 0.0.0.0 1"])
+        self.assertEqual(answer.values("Delegated-IPv6-Prefix"), ["2001:db8:ff00::/56", "2001:db8:ff00:100::/56"])
+        self.assertEqual(answer.values("Framed-IPv6-Prefix"), ["2001:db8:ff01::/64", "2001:db8:ff01:1::/64"])
+        self.assertEqual({name: answer.values(name) for name in (
+            "Session-Timeout", "Idle-Timeout", "Mikrotik-Rate-Limit", "Filter-Id")}, {
+                "Session-Timeout": ["86400"], "Idle-Timeout": ["1800"],
+                "Mikrotik-Rate-Limit": ["30000k/300000k"], "Filter-Id": [tier["code"]]})
+        self.act(self.line, "change", {"broadband": {"static_address": "10.251.0.3"}})
+        answer = self.sign_in(PASSWORD)
+        self.assertEqual(answer.values("Framed-IP-Address"), ["10.251.0.3"])
+        self.assertEqual(answer.values("Framed-Route"), ["10.251.0.1/32 0.0.0.0 1", "10.251.0.2/32 0.0.0.0 1"])
+
     def test_one_without_authenticator_gets_no_answer(self):
         answer = self.freeradius.ask("auth", self.freeradius.authorization, {
             "User-Name": self.login, "User-Password": PASSWORD}, SILENCE)

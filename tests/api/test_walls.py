@@ -10,7 +10,7 @@ import unittest
 
 import matrix
 from database import quote
-from harness import TENANT_ROLES, ApiTest, unique
+from harness import TENANT_ROLES, ApiTest, numbers, unique
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?")
@@ -174,7 +174,7 @@ class WallTest(ApiTest):
         self.user(tenant)
         starts = f"{self.last_month()}-10T00:00:00Z"
         software = self.resource(self.platform, "software", starts, tenant=tenant["id"])
-        self.resource(owner, "broadband")
+        plan = self.make_line(owner, park)
         self.resource(owner, "terminal")
         self.bill(self.last_month(), tenant, finalize=True)
         invoice = self.expect(owner.get("/v1/invoices"), 200)["data"][0]
@@ -187,7 +187,27 @@ class WallTest(ApiTest):
         self.expect(owner.post(f"/v1/resources/{software['id']}/seats", {
             "person": name, "email": f"{unique('seat')}@example.com"}), 201)
         self.expect(owner.post("/v1/orders", {"items": [{"action": "return", "resource_id": software["id"]}]}), 201)
-        return {"name": name, "park": park, "tenant": tenant, "owner": owner, "software": software}
+        return {"name": name, "park": park, "tenant": tenant, "owner": owner, "software": software,
+                "plan": plan}
+
+    def make_line(self, owner, park):
+        """A line with an address, where the park's tenants alone can have one; what it hangs on."""
+        server = self.expect(self.platform.post("/v1/network-access-servers", {
+            "identifier": unique("bras")}), 201)
+        point = self.expect(self.platform.post("/v1/access-points", {
+            "code": unique("acp"), "name": park["name"], "park_id": park["id"], "capacity": 4,
+            "access_technology": "gpon", "network_access_server_id": server["id"]}), 201)
+        pool = self.expect(self.platform.post("/v1/address-pools", {
+            "code": unique("apl"), "name": park["name"], "family": 4, "purpose": "static",
+            "access_point_id": point["id"]}), 201)
+        prefix = self.expect(self.platform.post(f"/v1/address-pools/{pool['id']}/prefixes", {
+            "prefix": f"10.250.{next(numbers) % 256}.0/30"}), 201)
+        line = self.resource(owner, "broadband", broadband={
+            "line": unique("line"), "access_technology": "gpon", "access_point_id": point["id"],
+            "maximum_downstream_kbit": 100000, "maximum_upstream_kbit": 20000})
+        self.expect(self.platform.post(f"/v1/resources/{line['id']}/addresses",
+                                       {"pool_id": pool["id"]}), 201)
+        return {"acp": point["id"], "nas": server["id"], "apl": pool["id"], "apx": prefix["id"]}
 
     # ---- What each has ----
 
@@ -212,8 +232,9 @@ class WallTest(ApiTest):
         rows = self.database().rows(" union all ".join(parts))
         if world["name"] != "own":
             rows += self.database().rows("(select id from exports limit 1) union all (select id from approval_rules limit 1)")
+            rows += [{"id": each} for each in world["plan"].values()]
         found = {row["id"].partition("_")[0]: row["id"] for row in rows}
-        found.update(prk=world["park"]["id"], res=world["software"]["id"])
+        found.update(prk=world["park"]["id"], res=world["software"]["id"], acp=world["plan"]["acp"])
         return found
 
     def fingerprint_sql(self, world):
@@ -397,7 +418,8 @@ class SecondWallTest(WallTest):
         prefix = prefix or next((each for each in foreign if parameter == {
             "usr": "user_id", "res": "resource_id", "key": "key_id", "inv": "invoice_id",
             "trm": "terminal_id", "prk": "park_id", "sea": "seat_id", "exp": "export_id",
-            "crn": "credit_note_id"}.get(each)), None)
+            "crn": "credit_note_id", "acp": "access_point_id", "nas": "network_access_server_id",
+            "apl": "address_pool_id", "apx": "address_prefix_id", "adr": "address_id"}.get(each)), None)
         if prefix in foreign:
             return foreign[prefix]
         return {"limit": "50", "body": "{}", "actor": foreign.get("key"), "dry_run": "false",

@@ -274,6 +274,7 @@ export const en = {
     suspend: "Suspended",
     resume: "Resumed",
     change: "Changed",
+    move: "Moved",
     terminate: "Terminated",
     fail: "Failed",
     retry: "Tried again",

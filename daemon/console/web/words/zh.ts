@@ -274,6 +274,7 @@ export const zh: Words = {
     suspend: "暂停",
     resume: "恢复",
     change: "变更",
+    move: "移机",
     terminate: "终止",
     fail: "失败",
     retry: "重试",
