@@ -94,6 +94,8 @@ void request_prepend(struct request *request, const struct statement *statement)
  * absent. outcome: 'ok' (the default), 'absent' 404, 'stale' 412, or the code of a problem
  * ("state_conflict"), whose "detail" may be given in a column `detail` and whose JSON pointer in a
  * column `pointer`. document becomes the body, version the ETag, location the Location header.
+ * A column `changes` says that the document changes without its version: it is sent whatever
+ * If-None-Match says.
  * Whatever is not 'ok' rolls nothing back, so such a statement must not have written. */
 enum step request_run(struct request *request, const struct statement *statement);
 

@@ -104,7 +104,7 @@ enum step request_answer_rows(struct request *request, const PGresult *rows)
         request_add_field(request, "ETag", arena_format(request->arena, "\"%s\"", version));
     if (location != NULL)
         request_add_field(request, "Location", location);
-    if (not_modified(request, version))
+    if (column(rows, "changes") == NULL && not_modified(request, version))
         return request_answer_empty(request, 304);
     if (document == NULL)
         return request_answer_empty(request, 204);

@@ -1,4 +1,5 @@
--- The operator's inventory of terminals. Moves are a function of the schema (0006_terminals.sql).
+-- The operator's inventory of terminals. Moves are functions of the schema (0017_terminal_inventory.sql). Book values
+-- and days overdue change with the calendar alone: `changes` keeps an ETag from saying that nothing did.
 
 -- statement: list_terminals
 select t.id as cursor, terminal_document(t) as document
@@ -9,13 +10,18 @@ where (:tenant::text is null or t.holder_tenant_id = :tenant)
   and (:asset_tag::text is null or t.asset_tag = :asset_tag)
   and (:serial::text is null or t.serial = :serial)
   and (:external_id::text is null or t.external_id = :external_id)
+  and (:location::text is null or t.location = :location)
+  and (:category::text is null or t.model in (select m.name from terminal_models m where m.category = :category))
+  and (:overdue::boolean is null
+       or (t.state = 'rented' and coalesce(t.due_on < platform_today(), false)) = :overdue::boolean)
+  and (:due_on_lt::date is null or t.due_on < :due_on_lt::date)
 {{page t.id}}
 
 -- statement: get_terminal
-select terminal_document(t) as document, t.version from terminals t where t.id = :terminal_id
+select terminal_document(t) as document, t.version, true as changes from terminals t where t.id = :terminal_id
 
 -- fragment: terminal_columns(b)
-b.asset_tag, b.serial, b.model, coalesce(b.condition, 'new'), coalesce(b.location, ''),
+b.asset_tag, b.serial, b.model, coalesce(b.condition, 'new'), b.location,
 (b.purchase_price ->> 'amount')::numeric, b.purchase_price ->> 'currency', b.purchased_on,
 b.external_id, coalesce(b.metadata, '{}')
 
@@ -70,17 +76,37 @@ from target left join changed c on c.id = target.id
 select a.document, a.version
 from terminal_act(:actor, :terminal_id, :action, :if_match::bigint, :body::jsonb) a
 
+-- statement: swap_terminal keyed
+select a.document, a.version from terminal_swap(:actor, :terminal_id, :body::jsonb) a
+
+-- statement: reserve_any_terminal keyed
+select a.document, a.version from terminal_reserve_any(:actor, :body::jsonb) a
+
+-- statement: list_deposits
+select d.id as cursor, deposit_document(d) as document
+from terminal_deposits d
+where {{own d}} and (:resource_id::text is null or d.resource_id = :resource_id)
+{{page d.id}}
+
+-- statement: find_labels
+select t.asset_tag, t.model
+from json_array_elements_text(:body::json -> 'terminals') with ordinality as w(id, place)
+left join terminals t on t.id = w.id
+order by w.place
+
 -- statement: list_terminal_history
 select m.number as cursor, json_build_object(
     'number', m.number, 'action', m.action, 'from_state', m.from_state, 'to_state', m.to_state,
-    'condition', m.condition, 'note', m.note, 'tenant_id', m.holder_tenant_id,
+    'condition', m.condition, 'note', m.note, 'signed_by', m.signed_by,
+    'other_terminal_id', m.other_terminal_id, 'tenant_id', m.holder_tenant_id,
     'resource_id', m.resource_id, 'actor', m.actor, 'at', instant_text(m.at)) as document
 from (select t.id from terminals t where t.id = :terminal_id) t
 left join terminal_movements m on m.terminal_id = t.id
 {{page_by_number m.number}}
 
 -- statement: import_terminals
--- All rows or none: gives the fields that would stand twice, and writes only when there is none.
+-- All rows or none: gives the fields that would stand twice, or whose model is retired, and writes only
+-- when there is none. Models and locations are registered before, once for all rows.
 with sent as (
     select b.row, b.id, b.asset_tag, b.serial, b.model, b.condition, b.location, b.purchase_price,
            b.purchased_on, b.external_id, '{}'::jsonb as metadata
@@ -106,22 +132,31 @@ with sent as (
     select s.row, 'serial' from sent s join terminals t on t.serial = s.serial
     union
     select s.row, 'external_id' from sent s join terminals t on t.external_id = s.external_id
+), wrong as (
+    select t.row, t.field, 'conflict_unique' as code from twice t
+    union all
+    select s.row, 'model', 'state_conflict'
+    from sent s join terminal_models m on m.name = s.model
+    where m.state = 'retired'
+), registered as (
+    select register_terminal_names(array(select s.model from sent s), array(select s.location from sent s))
+    where not :dry_run::boolean and not exists (select from wrong)
 ), made as (
     insert into terminals (id, asset_tag, serial, model, condition, location, purchase_price,
                            purchase_currency, purchased_on, external_id, metadata)
     select b.id, {{terminal_columns b}}
-    from sent b
-    where not :dry_run::boolean and not exists (select from twice)
+    from sent b cross join registered
     returning id, state, condition
 ), received as (
     {{receive_terminals made}}
 )
-select t.row, t.field from twice t order by t.row, t.field limit :errors_limit::integer
+select w.row, w.field, w.code from wrong w order by w.row, w.field limit :errors_limit::integer
 
 -- statement: export_terminals
-select t.asset_tag, t.serial, t.model, t.condition, t.state, t.location,
+select t.asset_tag, t.serial, t.model, t.condition, t.state, coalesce(t.location, '') as location,
        number_text(t.purchase_price) as purchase_price, t.purchase_currency, t.purchased_on,
-       t.external_id, t.holder_tenant_id as tenant_id, t.resource_id, t.due_on
+       t.external_id, t.holder_tenant_id as tenant_id, t.resource_id, t.due_on,
+       terminal_value_today(t) as book_value
 from terminals t
 where (:state::text is null or t.state = any (string_to_array(:state, ',')))
   and (:model::text is null or t.model = :model)

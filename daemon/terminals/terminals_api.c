@@ -72,3 +72,23 @@ enum step operation_retire_terminal(struct request *request)
 {
     return act(request, "retire");
 }
+
+enum step operation_extend_terminal(struct request *request)
+{
+    return act(request, "extend");
+}
+
+enum step operation_swap_terminal(struct request *request)
+{
+    return request_run(request, &statement_swap_terminal);
+}
+
+enum step operation_reserve_any_terminal(struct request *request)
+{
+    return request_run(request, &statement_reserve_any_terminal);
+}
+
+enum step operation_list_deposits(struct request *request)
+{
+    return request_run(request, &statement_list_deposits);
+}

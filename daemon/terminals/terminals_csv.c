@@ -15,7 +15,7 @@
 #include "statements.h"
 
 enum {
-    IMPORT_ROWS_LIMIT = 10000, /* so that one import does not hold up others */
+    IMPORT_ROWS_LIMIT = 10000, /* besides the first; so that one import does not hold up others */
     EXPORT_ROWS_LIMIT = 100000,
     EXPORT_SIZE_LIMIT = 64 * 1024 * 1024,
 };
@@ -152,10 +152,10 @@ static void read_rows(struct import *import)
            (result = csv_read(&import->reader, fields)) == CSV_ROW) {
         if (import->reader.row == 1)
             read_names(import, fields);
-        else if (import->reader.row > IMPORT_ROWS_LIMIT) {
+        else if (import->reader.row > IMPORT_ROWS_LIMIT + 1) {
             note(import, import->reader.row, "1", "too_many_rows",
-                 say(import, "A file has at most 10000 rows; send it in parts.",
-                     "一个文件最多 10000 行，请分批发送。"));
+                 say(import, "A file has at most 10000 rows after the first; send it in parts.",
+                     "一个文件除首行外最多 10000 行，请分批发送。"));
             return;
         } else
             take_row(import, fields);
@@ -166,17 +166,32 @@ static void read_rows(struct import *import)
         note_malformed(import);
 }
 
+/* What the statement found wrong: a value that stands twice, or a model that is retired. */
+static enum step refuse_import(struct import *import, const PGresult *rows)
+{
+    bool unique = false;
+
+    for (int i = 0; i < PQntuples(rows); i++) {
+        bool twice = strcmp(PQgetvalue(rows, i, 2), "conflict_unique") == 0;
+        unique = unique || twice;
+        note(import, (size_t)strtoul(PQgetvalue(rows, i, 0), NULL, 10),
+             arena_text(request_arena(import->request), PQgetvalue(rows, i, 1)),
+             twice ? "conflict_unique" : "state_conflict",
+             twice ? say(import, "This value is taken by another row or terminal.",
+                         "该值已被其他行或其他终端使用。")
+                   : say(import, "The model is retired; it takes no new terminals.",
+                         "该型号已停用，不再接收新终端。"));
+    }
+    return request_refuse_at(import->request, unique ? "conflict_unique" : "state_conflict",
+                             import->errors);
+}
+
 static enum step answer_import(struct request *request, const PGresult *rows)
 {
     struct import *import = request_state(request);
 
-    for (int i = 0; i < PQntuples(rows); i++)
-        note(import, (size_t)strtoul(PQgetvalue(rows, i, 0), NULL, 10),
-             arena_text(request_arena(request), PQgetvalue(rows, i, 1)), "conflict_unique",
-             say(import, "This value is taken by another row or terminal.",
-                 "该值已被其他行或其他终端使用。"));
-    if (import->errors->count > 0)
-        return request_refuse_at(request, "conflict_unique", import->errors);
+    if (PQntuples(rows) > 0)
+        return refuse_import(import, rows);
     json_t *document = json_pack("{s:I, s:b}", "rows", (json_int_t)import->row_count, "dry_run",
                                  request_dry_run(request));
     enum step step = request_answer_json(request, 0, document);
@@ -212,7 +227,7 @@ enum step operation_import_terminals(struct request *request)
 static bool is_value(const char *column)
 {
     return strcmp(column, "purchase_price") == 0 || strcmp(column, "purchased_on") == 0 ||
-           strcmp(column, "due_on") == 0;
+           strcmp(column, "due_on") == 0 || strcmp(column, "book_value") == 0;
 }
 
 static void write_rows(struct csv_writer *writer, const PGresult *rows)

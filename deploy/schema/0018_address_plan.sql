@@ -6,25 +6,11 @@
 -- tables of the operator run as bccd_lookup, since tenants end their lines, too.
 set local role bccd_owner;
 
--- A TypeID over UUIDv7, as the daemon makes them, for what the schema itself makes.
-create function new_identifier(prefix text) returns text
-    language sql volatile
-as $$
-    select prefix || '_' || string_agg(
-               substr('0123456789abcdefghjkmnpqrstvwxyz', substring(i.bits from place for 5)::bit(5)::integer + 1, 1),
-               '' order by place)
-    from (
-        select b'00' || floor(extract(epoch from clock_timestamp()) * 1000)::bigint::bit(48) || b'0111'
-               || substring(r.bits from 53 for 12) || b'10' || substring(r.bits from 67 for 62) as bits
-        from (select ('x' || replace(gen_random_uuid()::text, '-', ''))::bit(128) as bits) r) i,
-        generate_series(1, 126, 5) as place
-$$;
-
 -- ---- Network access servers ----
 
 -- Packets make them known; the operator names them and says where they are told to end a session.
 alter table radius_servers
-    add id text collate "C" not null unique default new_identifier('nas') check (id like 'nas\_%'),
+    add id text collate "C" not null unique default make_identifier('nas') check (id like 'nas\_%'),
     add name text not null default '' check (length(name) <= 200),
     add coa_address inet, -- null: the address that packets name
     add coa_port integer not null default 3799 check (coa_port between 1 and 65535), -- RFC 5176
@@ -232,7 +218,7 @@ create index addresses_prefix on addresses (prefix_id, state);
 create index addresses_resource on addresses (tenant_id, resource_id) where resource_id is not null;
 
 create table address_assignments (
-    id text collate "C" not null unique default new_identifier('adr') check (id like 'adr\_%'),
+    id text collate "C" not null unique default make_identifier('adr') check (id like 'adr\_%'),
     tenant_id text collate "C" not null,
     resource_id text collate "C" not null,
     address inet not null,
@@ -474,7 +460,7 @@ create function note_address(of_tenant text, of_resource text, taken inet, of_po
     language plpgsql
 as $$
 declare
-    assignment text := new_identifier('adr');
+    assignment text := make_identifier('adr');
 begin
     if (select count(*) from address_assignments a
         where a.tenant_id = of_tenant and a.resource_id = of_resource and a.ended_at is null) >= line_addresses_limit() then

@@ -4,32 +4,8 @@ import csv
 import io
 import unittest
 
-from harness import ApiTest, unique
-
-
-class TerminalTest(ApiTest):
-    def add(self, **fields):
-        return self.expect(self.platform.post("/v1/terminals", {
-            "asset_tag": unique("PC"), "serial": unique("SN"), "model": "M70q", **fields}), 201)
-
-    def rented(self):
-        """A resource of kind terminal that waits for its device."""
-        renter, _ = self.tenant()
-        chosen = self.catalog()["terminal"]
-        resource = self.expect(self.platform.post("/v1/resources", {
-            "tenant": renter["id"], "kind": "terminal", "offering_id": chosen["offering"]["id"],
-            "plan_id": chosen["plan"]["id"], "name": "终端"}), 201)
-        for action in ("approve", "provision"):
-            self.expect(self.platform.post(f"/v1/resources/{resource['id']}/{action}"), 200)
-        return resource
-
-    def act(self, terminal, action, body=None, status=200, code=None):
-        return self.expect(self.platform.post(f"/v1/terminals/{terminal['id']}/{action}", body),
-                           status, code)
-
-    def load(self, text, status=200, code=None, **query):
-        return self.expect(self.platform.post("/v1/terminals/import", text.encode(), query=query,
-                                              content_type="text/csv"), status, code)
+from harness import unique
+from inventory import TerminalTest
 
 
 class TestMoves(TerminalTest):

@@ -16,6 +16,8 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?")
 LOGIN_ROLES = ("bccd_tenant", "bccd_operator", "bccd_jobs", "bccd_auth")
 LOGINS = "'" + "', '".join(LOGIN_ROLES) + "'"
+# Tables whose rows are no tenant's.
+OPERATORS_OWN = ("exports", "approval_rules", "terminal_models", "terminal_locations", "stock_takes")
 # Tables whose rows belong to a tenant and are found without it: by a key's or a session's digest, or
 # by number in the one trail of all tenants.
 KEYED_OTHERWISE = {"api_keys", "sessions", "audit_events"}
@@ -147,6 +149,9 @@ class WallTest(ApiTest):
             "MeterCreate"], {})
         self.expect(self.platform.post("/v1/meters", {**meter, "code": "api-calls"}), 201)
         # Something of the operator's own.
+        place = self.expect(self.platform.post("/v1/terminal-locations", {"name": unique("walls")}), 201)
+        self.expect(self.platform.post("/v1/terminal-models", {"name": unique("walls")}), 201)
+        self.expect(self.platform.post("/v1/stock-takes", {"location": place["name"]}), 201)
         answer = self.platform.post("/v1/exports", matrix.example(
             self.contract, self.contract.operations["create_export"].body_schema(), {}))
         self.expect(answer, 202)
@@ -175,7 +180,11 @@ class WallTest(ApiTest):
         starts = f"{self.last_month()}-10T00:00:00Z"
         software = self.resource(self.platform, "software", starts, tenant=tenant["id"])
         plan = self.make_line(owner, park)
-        self.resource(owner, "terminal")
+        rented = self.resource(owner, "terminal")
+        self.database().execute(
+            f"insert into terminal_deposits (id, tenant_id, resource_id, kind, amount, currency, actor) values "
+            f"({quote('dep_' + tenant['id'][4:])}, {quote(tenant['id'])}, {quote(rented['id'])}, 'hold', 1, "
+            f"'CNY', 'walls')")
         self.bill(self.last_month(), tenant, finalize=True)
         invoice = self.expect(owner.get("/v1/invoices"), 200)["data"][0]
         self.expect(self.platform.post("/v1/credit-notes", {
@@ -231,7 +240,8 @@ class WallTest(ApiTest):
         parts.append(f"select user_id from members where tenant_id = {tenant}")
         rows = self.database().rows(" union all ".join(parts))
         if world["name"] != "own":
-            rows += self.database().rows("(select id from exports limit 1) union all (select id from approval_rules limit 1)")
+            rows += self.database().rows(" union all ".join(
+                f"(select id from {name} order by id limit 1)" for name in OPERATORS_OWN))
             rows += [{"id": each} for each in world["plan"].values()]
         found = {row["id"].partition("_")[0]: row["id"] for row in rows}
         found.update(prk=world["park"]["id"], res=world["software"]["id"], acp=world["plan"]["acp"])
