@@ -405,7 +405,7 @@ class TestProperty(AddressTest):
 
     def test_ids_that_the_schema_makes(self):
         """TypeIDs over UUIDv7, as the daemon's."""
-        rows = self.database().rows("select new_identifier('adr') as id from generate_series(1, 2000)")
+        rows = self.database().rows("select make_identifier('adr') as id from generate_series(1, 2000)")
         now = time.time() * 1000
         for row in rows:
             prefix, _, text = row["id"].partition("_")
