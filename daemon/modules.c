@@ -3,7 +3,7 @@
  * before it:
  *
  *     tenants identity rating catalog resources broadband terminals software metering billing
- *     orders exports operations audit console demonstration
+ *     orders work_orders exports operations audit console demonstration
  */
 #include "daemon/billing/billing.h"
 #include "daemon/broadband/broadband.h"
@@ -16,6 +16,7 @@
 #include "daemon/operations/forget_job.h"
 #include "daemon/orders/orders.h"
 #include "daemon/process/courier.h"
+#include "daemon/work_orders/work_orders.h"
 
 const struct job_kind *const job_kinds[] = {
     &billing_run_kind,
@@ -27,6 +28,7 @@ const struct job_kind *const job_kinds[] = {
     &operations_forget_kind,
     &courier_forget_kind,
     &orders_expire_kind,
+    &work_orders_watch_kind,
     NULL,
 };
 

@@ -627,6 +627,7 @@ begin
         where i.tenant_id = target.tenant_id and i.order_id = target.id order by i.number
     loop
         perform order_begin_item(target, item, by_actor);
+        perform work_order_of_item(target, item, by_actor);
     end loop;
     perform order_settle(target.tenant_id, target.id, by_actor);
 end

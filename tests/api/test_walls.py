@@ -196,6 +196,11 @@ class WallTest(ApiTest):
         self.expect(owner.post(f"/v1/resources/{software['id']}/seats", {
             "person": name, "email": f"{unique('seat')}@example.com"}), 201)
         self.expect(owner.post("/v1/orders", {"items": [{"action": "return", "resource_id": software["id"]}]}), 201)
+        work = self.expect(self.platform.post("/v1/work-orders", {
+            "tenant": tenant["id"], "kind": "other", "title": name}), 201)
+        self.expect(self.platform.request(
+            "POST", f"/v1/work-orders/{work['id']}/documents", b"%PDF-1.7", query={"kind": "paper", "name": name},
+            headers={"Content-Type": "application/pdf"}), 201)
         return {"name": name, "park": park, "tenant": tenant, "owner": owner, "software": software,
                 "plan": plan}
 
