@@ -333,10 +333,8 @@ class TestDeposits(TerminalTest):
         self.assertEqual(sorted(balances, reverse=True), balances)
         self.assertTrue(0 <= balances[-1] < 500)
         self.assertEqual(len(entries) - 1, sum(not text for text in told), told)
-        self.assertEqual(len({number for number, *_ in enumerate(entries)}), len(entries))
-        while "ERROR" not in (said := claim()):
-            pass
-        self.assertIn("terminal_deposits_balance", said)
+        said = [claim() for _ in range(3)]
+        self.assertIn("terminal_deposits_balance", said[-1])
         self.assertEqual(self.entries(resource)[-1][2], "100.00")
 
 
