@@ -110,6 +110,18 @@ class TestModels(TerminalTest):
         self.expect(self.platform.post(path + "/restore"), 409, "state_conflict")
         self.expect(self.platform.post("/v1/terminal-models/mdl_01k8x7g0v8e2v9m3b1q4t5y6z7/retire"), 404)
 
+    def test_a_model_is_retired_while_terminals_come(self):
+        """They wait for who retires it, and are refused."""
+        model = self.model()
+        other = self.platform.get(f"/v1/terminals/{self.add()['id']}")
+        answers = self.behind(
+            f"update terminal_models set state = 'retired' where id = '{model['id']}'", "terminals",
+            lambda: self.platform.post("/v1/terminals", {
+                "asset_tag": unique("PC"), "serial": unique("SN"), "model": model["name"]}),
+            lambda: self.platform.patch(f"/v1/terminals/{other.json['id']}", {"model": model["name"]},
+                                        if_match=other.etag))
+        self.assertEqual({(answer.status, answer.code) for answer in answers}, {(409, "state_conflict")})
+
     def test_a_location_is_kept(self):
         fields = {"name": unique("库"), "kind": "repair_shop", "address": "锦业路 1 号", "note": "周末无人"}
         made = self.platform.post("/v1/terminal-locations", fields)
