@@ -26,28 +26,23 @@ select c.document, c.version from stock_take_cancel(:stock_take_id) c
 
 -- statement: list_stock_take_differences
 -- Scans are numbered behind all that is expected.
-with take as (
-    select s.id, d.number, d.document
-    from (select s.id from stock_takes s where s.id = :stock_take_id) s
-    left join lateral (
-        select m.number::bigint, json_build_object(
-            'number', m.number, 'kind', 'missing', 'code', null, 'terminal_id', t.id, 'asset_tag', t.asset_tag,
-            'model', t.model, 'state', null, 'location', null, 'tenant_id', null, 'resource_id', null,
-            'at', null) as document
-        from stock_takes o cross join lateral stock_take_missing(o) m join terminals t on t.id = m.terminal_id
-        where o.id = s.id
-        union all
-        select e.expected + c.number, json_build_object(
-            'number', e.expected + c.number, 'kind', c.kind, 'code', c.code, 'terminal_id', t.id,
-            'asset_tag', t.asset_tag, 'model', t.model, 'state', c.state,
-            'location', case when t.id is not null then coalesce(c.location, '') end, 'tenant_id', c.tenant_id,
-            'resource_id', c.resource_id, 'at', instant_text(c.at))
-        from stock_take_scans c
-        left join terminals t on t.id = c.terminal_id
-        cross join (select count(*) as expected from stock_take_terminals x where x.stock_take_id = :stock_take_id) e
-        where c.stock_take_id = s.id and c.kind in ('unexpected', 'unknown')) d on true
-)
 select d.number as cursor, d.document
-from take d
-where true
+from (select s.id from stock_takes s where s.id = :stock_take_id) s
+left join (
+    select o.id, m.number::bigint, json_build_object(
+        'number', m.number, 'kind', 'missing', 'code', null, 'terminal_id', t.id, 'asset_tag', t.asset_tag,
+        'model', t.model, 'state', null, 'location', null, 'tenant_id', null, 'resource_id', null,
+        'at', null) as document
+    from stock_takes o cross join lateral stock_take_missing(o) m join terminals t on t.id = m.terminal_id
+    where o.id = :stock_take_id
+    union all
+    select c.stock_take_id, e.expected + c.number, json_build_object(
+        'number', e.expected + c.number, 'kind', c.kind, 'code', c.code, 'terminal_id', t.id,
+        'asset_tag', t.asset_tag, 'model', t.model, 'state', c.state,
+        'location', case when t.id is not null then coalesce(c.location, '') end, 'tenant_id', c.tenant_id,
+        'resource_id', c.resource_id, 'at', instant_text(c.at))
+    from stock_take_scans c
+    left join terminals t on t.id = c.terminal_id
+    cross join (select count(*) as expected from stock_take_terminals x where x.stock_take_id = :stock_take_id) e
+    where c.stock_take_id = :stock_take_id and c.kind in ('unexpected', 'unknown')) d on d.id = s.id
 {{page_by_number d.number}}

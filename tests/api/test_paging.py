@@ -6,7 +6,7 @@ import re
 import unittest
 
 import matrix
-from harness import ApiTest, recurring
+from harness import ApiTest, recurring, unique
 
 
 class ListTest(ApiTest):
@@ -39,7 +39,17 @@ class ListTest(ApiTest):
                                        {"charges": [recurring("seat", "31.00")]}), 200)
         terminals = self.platform.all("/v1/terminals", {"tenant": tenant["id"]})
         return {"ten": tenant["id"], "res": software["id"], "inv": invoices[0]["id"], "crn": note["id"],
-                "pln": plan["id"], "trm": terminals[0]["id"]}
+                "pln": plan["id"], "trm": terminals[0]["id"], "stk": self.stock_take()["id"]}
+
+    def stock_take(self):
+        """With two terminals missing and two codes that nobody knows."""
+        place = self.expect(self.platform.post("/v1/terminal-locations", {"name": unique("paged")}), 201)["name"]
+        for _ in range(2):
+            self.expect(self.platform.post("/v1/terminals", {
+                "asset_tag": unique("PC"), "serial": unique("SN"), "model": "m", "location": place}), 201)
+        take = self.expect(self.platform.post("/v1/stock-takes", {"location": place}), 201)
+        return self.expect(self.platform.post(f"/v1/stock-takes/{take['id']}/scans",
+                                              {"codes": [unique("X"), unique("X")]}), 200)
 
 
 class PagingTest(ListTest):
@@ -96,6 +106,8 @@ class BugTest(ListTest):
         for path in (f"/v1/tenants/{tenant['id']}/members", f"{resource}/seats",
                      f"{resource}/sessions", f"{resource}/history?cursor=1"):
             self.assertEqual(self.expect(owner.get(path), 200), {"data": [], "next_cursor": None})
+        path = f"/v1/stock-takes/{self.stock_take()['id']}/differences?cursor=1"
+        self.assertEqual(self.expect(self.platform.get(path), 200), {"data": [], "next_cursor": None})
 
     def test_bug_0012_a_cursor_is_of_one_kind(self):
         """An id was taken for a number, and the answer was 422, or a page of anything."""

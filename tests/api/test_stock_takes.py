@@ -118,6 +118,16 @@ class TestStockTakes(TerminalTest):
         self.assertEqual([each["id"] for each in found], [whole["id"]])
         self.assertEqual(self.expect(self.platform.get(f"/v1/stock-takes/{whole['id']}"), 200), cancelled)
 
+    def test_one_is_open_whoever_begins(self):
+        place = self.location()["name"]
+        answers = self.at_once([lambda: self.platform.post("/v1/stock-takes", {"location": place})
+                                for _ in range(12)])
+        self.assertEqual(sorted(answer.status for answer in answers), [201] + [409] * 11, answers)
+        take = next(answer.json for answer in answers if answer.status == 201)
+        answers = self.at_once([lambda action=action: self.platform.post(
+            f"/v1/stock-takes/{take['id']}/{action}") for action in ("close", "cancel") * 6])
+        self.assertEqual(sorted(answer.status for answer in answers), [200] + [409] * 11, answers)
+
     def test_what_is_refused(self):
         self.begin(unique("库"), 422, "reference_unknown")
         place = self.location()["name"]

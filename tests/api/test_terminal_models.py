@@ -110,6 +110,18 @@ class TestModels(TerminalTest):
         self.expect(self.platform.post(path + "/restore"), 409, "state_conflict")
         self.expect(self.platform.post("/v1/terminal-models/mdl_01k8x7g0v8e2v9m3b1q4t5y6z7/retire"), 404)
 
+    def test_a_model_is_retired_while_terminals_come(self):
+        """They wait for who retires it, and are refused."""
+        model = self.model()
+        other = self.platform.get(f"/v1/terminals/{self.add()['id']}")
+        answers = self.behind(
+            f"update terminal_models set state = 'retired' where id = '{model['id']}'", "terminals",
+            lambda: self.platform.post("/v1/terminals", {
+                "asset_tag": unique("PC"), "serial": unique("SN"), "model": model["name"]}),
+            lambda: self.platform.patch(f"/v1/terminals/{other.json['id']}", {"model": model["name"]},
+                                        if_match=other.etag))
+        self.assertEqual({(answer.status, answer.code) for answer in answers}, {(409, "state_conflict")})
+
     def test_a_location_is_kept(self):
         fields = {"name": unique("库"), "kind": "repair_shop", "address": "锦业路 1 号", "note": "周末无人"}
         made = self.platform.post("/v1/terminal-locations", fields)
@@ -154,6 +166,35 @@ class TestModels(TerminalTest):
         for name in names:
             found = self.platform.all("/v1/terminal-models", {"name": name})
             self.assertEqual([each["stock"]["in_stock"] for each in found], [12 * len(places)])
+
+    def test_names_are_registered_in_their_order(self):
+        """Another has the first name and wants the rest while the file waits: were one of those the
+        file's already, each would wait for the other."""
+        names = [f"{unique('M')}-{n}" for n in range(8)]
+        names.sort()
+        held = ", ".join(f"(make_identifier('mdl'), {quote(name)})" for name in names[1:])
+        another = f"""
+            begin;
+            insert into terminal_models (id, name) values (make_identifier('mdl'), {quote(names[0])});
+            do $$ begin
+                for attempt in 1..100 loop
+                    exit when exists (select from pg_stat_activity where wait_event_type = 'Lock'
+                                      and query like '%register_terminal_names%');
+                    perform pg_sleep(0.1), pg_stat_clear_snapshot();
+                end loop;
+            end $$;
+            insert into terminal_models (id, name) values {held};
+            commit;"""
+        rows = [f"{unique('A')},{unique('S')},{name}\n" for name in reversed(names)]
+        there = "select count(*) from pg_stat_activity where query like '%for attempt in%' and pid <> pg_backend_pid()"
+
+        def send():
+            self.eventually(lambda: self.database().value(there) > 0)
+            return self.load("asset_tag,serial,model\n" + "".join(rows))
+
+        told, answer = self.at_once([lambda: self.database().script(another, stop=False), send])
+        self.assertNotIn("ERROR", told)
+        self.assertEqual(answer["rows"], len(names))
 
     def test_renaming_while_terminals_come_and_go(self):
         """No rename waits for ever, and every terminal has a name that is its model's."""
