@@ -10,13 +10,13 @@ const struct actor_role actor_roles[] = {
     {"finance",
      "overview:read tenants:read users:read catalog:read resources:read terminals:read "
      "software:read events:read usage:read meters:read billing-runs:* invoices:* periods:* "
-     "exports:* operations:read orders:read orders:approve approval-rules:read work- "
-     "orders:read service-levels:read audit:read"},
+     "exports:* operations:read orders:read orders:approve approval-rules:read "
+     "work-orders:read service-levels:read audit:read"},
     {"auditor",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
-     "terminals:read broadband:read software:read events:read usage:read meters:read billing- "
-     "runs:read invoices:read periods:read exports:read operations:read orders:read approval- "
-     "rules:read work-orders:read service-levels:read audit:read"},
+     "terminals:read broadband:read software:read events:read usage:read meters:read "
+     "billing-runs:read invoices:read periods:read exports:read operations:read orders:read "
+     "approval-rules:read work-orders:read service-levels:read audit:read"},
     {"park_manager",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read usage:read meters:read invoices:read "
