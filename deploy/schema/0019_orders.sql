@@ -627,8 +627,8 @@ begin
         where i.tenant_id = target.tenant_id and i.order_id = target.id order by i.number
     loop
         perform order_begin_item(target, item, by_actor);
-        perform work_order_of_item(target, item, by_actor);
     end loop;
+    perform work_orders_of(target, by_actor);
     perform order_settle(target.tenant_id, target.id, by_actor);
 end
 $$;

@@ -328,25 +328,31 @@ begin
 end
 $$;
 
--- What an item of an order begins that wants people on site: lines and terminals, to be brought and to be fetched.
-create function work_order_of_item(target orders, item order_items, by_actor text) returns void
+-- What an order that has begun wants of people on site: a visit for each line, and one for all terminals that are to be
+-- brought to a site, or fetched from it.
+create function work_orders_of(target orders, by_actor text) returns void
     language plpgsql
 as $$
 declare
-    first record;
-    about text[] := array(
-        select r.id from order_resources o join resources r on r.tenant_id = o.tenant_id and r.id = o.resource_id
-        where o.tenant_id = item.tenant_id and o.order_id = item.order_id and o.item = item.number
-          and r.kind in ('broadband', 'terminal') and r.state in ('approved', 'terminating'));
+    visit record;
 begin
-    if cardinality(about) = 0 or item.action = 'change' then
-        return;
-    end if;
-    select r.kind, r.site, r.name into first from resources r where r.tenant_id = item.tenant_id and r.id = about[1];
-    perform work_order_open(
-        make_identifier('wor'), item.tenant_id, item.order_id,
-        case when item.action = 'return' then 'remove' when first.kind = 'terminal' then 'deliver' else 'install' end, by_actor,
-        jsonb_build_object('title', left(first.name, 200), 'site', first.site, 'instructions', target.note), about);
+    for visit in
+        select case when r.state = 'terminating' then 'remove' when r.kind = 'terminal' then 'deliver' else 'install' end as work,
+               min(r.name) as name, r.site, array_agg(r.id order by r.id) as about
+        from order_resources o
+        join order_items i on i.tenant_id = o.tenant_id and i.order_id = o.order_id and i.number = o.item
+        join resources r on r.tenant_id = o.tenant_id and r.id = o.resource_id
+        where o.tenant_id = target.tenant_id and o.order_id = target.id and i.action <> 'change'
+          and r.kind in ('broadband', 'terminal') and r.state in ('approved', 'terminating')
+        group by 1, r.site, case r.kind when 'broadband' then r.id end
+        order by min(i.number)
+    loop
+        perform work_order_open(
+            make_identifier('wor'), target.tenant_id, target.id, visit.work, by_actor,
+            jsonb_build_object('title', left(case cardinality(visit.about) when 1 then visit.name
+                                                  else format('%s × %s', visit.name, cardinality(visit.about)) end, 200),
+                               'site', visit.site, 'instructions', target.note), visit.about);
+    end loop;
 end
 $$;
 

@@ -152,6 +152,19 @@ class TestChange(ResourceTest):
         foreign = self.catalog()["broadband"]["plan"]["id"]
         self.act(resource, "change", {"plan_id": foreign}, status=422, code="plan_unavailable")
 
+    def test_the_last_seats_are_taken_once(self):
+        resource = self.activated(software={"seats": 50})
+        path = f"/v1/resources/{resource['id']}/seats"
+
+        def take(number):
+            return self.owner.post(path, {"person": str(number), "email": f"p{number}@x.example"})
+
+        with concurrent.futures.ThreadPoolExecutor(200) as pool:
+            answers = list(pool.map(take, range(200)))
+        self.assertEqual(sorted(each.status for each in answers), [201] * 50 + [409] * 150)
+        self.assertEqual({each.code for each in answers if each.status == 409}, {"seats_exhausted"})
+        self.assertEqual(len(self.owner.all(path)), 50)
+
     def test_seats_never_fall_below_those_assigned(self):
         resource = self.activated()
         path = f"/v1/resources/{resource['id']}/seats"

@@ -157,6 +157,63 @@ class TestFromOrderToSignature(WorkTest):
         self.expect(self.tenant()[1].get(f"/v1/work-orders/{work['id']}"), 404)
 
 
+class TestStory(WorkTest):
+    """A line and ten terminals, from the cart until nine are back and one is lost."""
+
+    def story(self, resource):
+        return [each["action"] for each in reversed(self.owner.all(f"/v1/resources/{resource['id']}/history"))]
+
+    def billed_days(self, resource):
+        """Of the running month, by the bill as it would be now."""
+        preview = self.expect(self.owner.post("/v1/invoices/preview", {
+            "period": datetime.datetime.now(SHANGHAI).strftime("%Y-%m")}), 200)
+        return [each["quantity"] for each in preview["lines"] if each["resource_id"] == resource["id"]]
+
+    def test_from_the_order_to_the_return(self):
+        rule = self.expect(self.platform.post("/v1/approval-rules", {
+            "name": "大单", "minimum_amount": {"amount": "500.00", "currency": "CNY"},
+            "steps": [{"side": "operator", "roles": ["operator"]}]}), 201)
+        order = self.ordered(self.rent("broadband"), {**self.rent("terminal", 10), "name": "终端"})
+        self.assertEqual(order["state"], "pending_approval")
+        self.expect(self.operator("operator").post(f"/v1/orders/{order['id']}/approve"), 200)
+        self.expect(self.platform.patch(f"/v1/approval-rules/{rule['id']}", {"state": "retired"}, headers={"If-Match": "*"}), 200)
+        install, deliver = self.work_of(order)
+        self.assertEqual(deliver["title"], "终端 1 × 10")
+        for work in (install, deliver):
+            self.started(work)
+        devices = [self.terminal() for _ in range(10)]
+        self.assertEqual(self.billed_days(install["resources"][0]), [])
+        self.do(install, "complete")
+        self.do(deliver, "complete", {"scans": [each["serial"] for each in devices], "signed_by": "李娜"})
+        self.assertEqual(self.see(f"/v1/orders/{order['id']}")["state"], "completed")
+        line, rented = install["resources"][0], deliver["resources"]
+        self.assertEqual([len(self.billed_days(each)) for each in (line, *rented)], [1] * 11)
+        # One breaks, and is swapped: its rent goes on.
+        broken = self.see(f"/v1/resources/{rented[0]['id']}")["terminal"]["terminal"]
+        spare = self.terminal()
+        self.expect(self.platform.post(f"/v1/terminals/{broken['id']}/swap", {
+            "replacement_id": spare["id"], "condition": "damaged", "outcome": "repair", "signed_by": "李娜"}), 200)
+        self.assertEqual(self.see(f"/v1/resources/{rented[0]['id']}")["terminal"]["terminal"]["id"], spare["id"])
+        self.assertEqual(self.billed_days(rented[0]), self.billed_days(rented[1]))
+        self.act(line, "suspend", {"reason": "搬迁"}, client=self.owner)
+        self.act(line, "resume", client=self.owner)
+        # Nine come back in one visit, the tenth is lost.
+        back = self.ordered(*({"action": "return", "resource_id": each["id"]} for each in rented))
+        fetch = self.work_of(back)
+        self.assertEqual([(each["kind"], len(each["resources"])) for each in fetch], [("remove", 10)])
+        held = [self.see(f"/v1/resources/{each['id']}")["terminal"]["terminal"] for each in rented]
+        self.started(fetch[0])
+        self.expect(self.platform.post(f"/v1/terminals/{held[9]['id']}/lose", {"note": "出租车上遗失"}), 200)
+        self.do(fetch[0], "complete", {"returns": [{"code": each["asset_tag"], "condition": "good"} for each in held[:9]]})
+        self.assertEqual(self.see(f"/v1/orders/{back['id']}")["state"], "completed")
+        self.assertEqual([self.see(f"/v1/terminals/{each['id']}")["state"] for each in held], ["in_stock"] * 9 + ["lost"])
+        self.assertEqual(self.story(line), ["create", "approve", "provision", "activate", "suspend", "resume"])
+        for each in rented:
+            self.assertEqual(self.story(each), ["create", "approve", "provision", "activate", "terminate", "terminate"])
+        moves = [each["action"] for each in reversed(self.platform.all(f"/v1/terminals/{held[9]['id']}/history"))]
+        self.assertEqual(moves, ["receive", "check-out", "lose"])
+
+
 class TestSchedule(WorkTest):
     def test_actions_and_states(self):
         work = self.work(contact_name="李娜", contact_phone="0311-8888 1234")
