@@ -3,7 +3,7 @@
  * before it:
  *
  *     tenants identity rating catalog resources broadband terminals software metering billing
- *     orders work_orders exports operations audit console demonstration
+ *     orders work_orders service exports operations audit console demonstration
  */
 #include "daemon/billing/billing.h"
 #include "daemon/broadband/broadband.h"

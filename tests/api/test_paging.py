@@ -6,7 +6,7 @@ import re
 import unittest
 
 import matrix
-from harness import ApiTest, recurring, unique
+from harness import ApiTest, numbers, recurring, unique
 
 
 class ListTest(ApiTest):
@@ -39,7 +39,29 @@ class ListTest(ApiTest):
                                        {"charges": [recurring("seat", "31.00")]}), 200)
         terminals = self.platform.all("/v1/terminals", {"tenant": tenant["id"]})
         return {"ten": tenant["id"], "res": software["id"], "inv": invoices[0]["id"], "crn": note["id"],
-                "pln": plan["id"], "trm": terminals[0]["id"], "stk": self.stock_take()["id"]}
+                "pln": plan["id"], "trm": terminals[0]["id"], "stk": self.stock_take()["id"],
+                "apl": self.pool()["id"], **self.orders_and_faults(tenant, owner, software)}
+
+    def pool(self):
+        """Of addresses, with two prefixes."""
+        pool = self.expect(self.platform.post("/v1/address-pools", {
+            "code": unique("apl"), "name": "paged", "family": 4, "purpose": "static"}), 201)
+        for _ in range(2):
+            self.expect(self.platform.post(f"/v1/address-pools/{pool['id']}/prefixes",
+                                           {"prefix": f"10.251.{next(numbers) % 256}.0/30"}), 201)
+        return pool
+
+    def orders_and_faults(self, tenant, owner, resource):
+        order = self.expect(owner.post("/v1/orders", {"items": [
+            {"action": "change", "resource_id": resource["id"], "software": {"seats": 6}}]}), 201)
+        self.expect(owner.post(f"/v1/orders/{order['id']}/place"), 200)
+        work = self.expect(self.platform.post("/v1/work-orders", {
+            "tenant": tenant["id"], "kind": "other", "title": "paged"}), 201)
+        self.expect(self.platform.post(f"/v1/work-orders/{work['id']}/cancel"), 200)
+        ticket = self.expect(owner.post("/v1/tickets", {
+            "resource_id": resource["id"], "category": "slow", "title": "paged"}), 201)
+        self.expect(owner.post(f"/v1/tickets/{ticket['id']}/note", {"note": "more"}), 200)
+        return {"ord": order["id"], "wor": work["id"], "tkt": ticket["id"]}
 
     def stock_take(self):
         """With two terminals missing and two codes that nobody knows."""

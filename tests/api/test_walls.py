@@ -196,13 +196,22 @@ class WallTest(ApiTest):
         self.expect(owner.post(f"/v1/resources/{software['id']}/seats", {
             "person": name, "email": f"{unique('seat')}@example.com"}), 201)
         self.expect(owner.post("/v1/orders", {"items": [{"action": "return", "resource_id": software["id"]}]}), 201)
+        self.expect(owner.post("/v1/tickets", {
+            "resource_id": software["id"], "category": "slow", "title": name}), 201)
         work = self.expect(self.platform.post("/v1/work-orders", {
             "tenant": tenant["id"], "kind": "other", "title": name}), 201)
         self.expect(self.platform.request(
             "POST", f"/v1/work-orders/{work['id']}/documents", b"%PDF-1.7", query={"kind": "paper", "name": name},
             headers={"Content-Type": "application/pdf"}), 201)
         return {"name": name, "park": park, "tenant": tenant, "owner": owner, "software": software,
-                "plan": plan}
+                "plan": {**plan, "mnt": self.make_maintenance(plan["acp"])}}
+
+    def make_maintenance(self, access_point):
+        maintenance = self.expect(self.platform.post("/v1/maintenances", {
+            "title": "割接", "starts_at": "2030-01-01T00:00:00Z", "ends_at": "2030-01-01T02:00:00Z",
+            "access_point_ids": [access_point]}), 201)
+        self.expect(self.platform.post(f"/v1/maintenances/{maintenance['id']}/announce"), 200)
+        return maintenance["id"]
 
     def make_line(self, owner, park):
         """A line with an address, where the park's tenants alone can have one; what it hangs on."""
@@ -249,7 +258,8 @@ class WallTest(ApiTest):
                 f"(select id from {name} order by id limit 1)" for name in OPERATORS_OWN))
             rows += [{"id": each} for each in world["plan"].values()]
         found = {row["id"].partition("_")[0]: row["id"] for row in rows}
-        found.update(prk=world["park"]["id"], res=world["software"]["id"], acp=world["plan"]["acp"])
+        found.update(prk=world["park"]["id"], res=world["software"]["id"], acp=world["plan"]["acp"],
+                     mnt=world["plan"]["mnt"])
         return found
 
     def fingerprint_sql(self, world):
