@@ -33,16 +33,22 @@ left join ticket_entries e on e.tenant_id = t.tenant_id and e.ticket_id = t.id
 
 -- ---- Maintenance ----
 
+-- A tenant sees what was announced to it.
+-- fragment: concerns_asker(m)
+(:actor_side = 'operator' or exists (
+    select from maintenance_resources w where w.maintenance_id = m.id and w.tenant_id = :actor_tenant))
+
 -- statement: list_maintenances
-select m.id as cursor, maintenance_document(m, :actor_side) as document
+select m.id as cursor, maintenance_document(m, :actor_side, :actor_tenant) as document
 from maintenances m
-where (:state::text is null or m.state = any (string_to_array(:state, ',')))
+where {{concerns_asker m}}
+  and (:state::text is null or m.state = any (string_to_array(:state, ',')))
 {{page m.id}}
 
 -- statement: get_maintenance
-select maintenance_document(m, :actor_side) as document, m.version
+select maintenance_document(m, :actor_side, :actor_tenant) as document, m.version
 from maintenances m
-where m.id = :maintenance_id
+where m.id = :maintenance_id and {{concerns_asker m}}
 
 -- statement: create_maintenance keyed
 select c.document, c.version, '/v1/maintenances/' || :new_mnt as location

@@ -211,8 +211,8 @@ grant select on maintenances to bccd_tenant, bccd_jobs;
 grant select, insert, update on maintenances to bccd_operator;
 call audit_table('maintenances');
 
--- Each side sees the resources that it sees anyhow.
-create function maintenance_document(m maintenances, by_side text) returns json
+-- Of a tenant its own resources alone (null: of all that the role sees).
+create function maintenance_document(m maintenances, by_side text, of_tenant text) returns json
     language sql stable
 as $$
     select json_build_object(
@@ -223,9 +223,12 @@ as $$
         'ends_at', instant_text(m.ends_at), 'access_point_ids', m.access_point_ids, 'offering_ids', m.offering_ids,
         'resources', (
             select coalesce(json_agg(w.resource_id order by w.resource_id), '[]')
-            from (select w.resource_id from maintenance_resources w where w.maintenance_id = m.id
+            from (select w.resource_id from maintenance_resources w
+                  where w.maintenance_id = m.id and (of_tenant is null or w.tenant_id = of_tenant)
                   order by w.resource_id limit 200) w),
-        'resource_count', (select count(*) from maintenance_resources w where w.maintenance_id = m.id),
+        'resource_count', (
+            select count(*) from maintenance_resources w
+            where w.maintenance_id = m.id and (of_tenant is null or w.tenant_id = of_tenant)),
         'reason', m.reason, 'announced_at', instant_text(m.announced_at),
         'created_at', instant_text(m.created_at), 'updated_at', instant_text(m.updated_at))
 $$;
@@ -258,7 +261,7 @@ begin
     values (new_id, body ->> 'title', coalesce(body ->> 'title_en', ''), coalesce(body ->> 'detail', ''),
             (body ->> 'starts_at')::timestamptz, (body ->> 'ends_at')::timestamptz,
             coalesce(body -> 'access_point_ids', '[]'), coalesce(body -> 'offering_ids', '[]'));
-    return query select maintenance_document(m, 'operator'), m.version from maintenances m where m.id = new_id;
+    return query select maintenance_document(m, 'operator', null), m.version from maintenances m where m.id = new_id;
 end
 $$;
 
@@ -275,7 +278,7 @@ begin
         return;
     elsif seen_version <> target.version then
         perform refuse('precondition_failed', null);
-    elsif not (maintenance_document(target, 'operator')::jsonb -> 'actions') ? by_action then
+    elsif not (maintenance_document(target, 'operator', null)::jsonb -> 'actions') ? by_action then
         perform refuse('state_conflict', format('The maintenance is %s, which does not allow this; see its actions.', target.state));
     end if;
     if by_action = 'announce' then
@@ -292,6 +295,6 @@ begin
         reason = case by_action when 'cancel' then coalesce(body ->> 'reason', '') else m.reason end,
         version = m.version + 1, updated_at = clock_timestamp()
     where m.id = target.id;
-    return query select maintenance_document(m, 'operator'), m.version from maintenances m where m.id = target.id;
+    return query select maintenance_document(m, 'operator', null), m.version from maintenances m where m.id = target.id;
 end
 $$;
