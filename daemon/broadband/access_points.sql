@@ -1,4 +1,4 @@
--- Access points. A line takes its place there by a trigger (0018_address_plan.sql).
+-- Access points. A line takes its place there by a trigger (0020_access_points.sql).
 
 -- statement: list_access_points
 select a.id as cursor, access_point_document(a) as document

@@ -1,4 +1,4 @@
--- The address plan. What adds, takes and gives back is a function of the schema (0018_address_plan.sql).
+-- The address plan. What adds, takes and gives back is a function of the schema (0021_address_plan.sql).
 
 -- statement: list_address_pools
 select p.id as cursor, pool_document(p) as document

@@ -1,4 +1,4 @@
--- Tiers. Which a line is on, when, is changed with the line (0018_address_plan.sql).
+-- Tiers. Which a line is on, when, is changed with the line (0022_broadband_tiers.sql).
 
 -- statement: list_broadband_tiers
 select t.id as cursor, tier_document(t) as document

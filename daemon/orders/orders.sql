@@ -1,4 +1,5 @@
--- Orders and the rules of their approval. What an order does is functions of the schema (0019_orders.sql).
+-- Orders and the rules of their approval. What an order does is functions of the schema (0025_orders.sql and
+-- 0026_order_fulfilment.sql).
 
 -- statement: list_orders
 select o.id as cursor, order_document(o) as document

@@ -1,4 +1,4 @@
--- Faults and maintenance. What is done with them is functions of the schema (0021_service.sql).
+-- Faults and maintenance. What is done with them is functions of the schema (0029_service.sql).
 
 -- statement: list_tickets
 select t.id as cursor, ticket_document(t, :actor_side) as document

@@ -1,4 +1,4 @@
--- Stock-takes. What they do is in functions of the schema (0017_terminal_inventory.sql). What is missing changes with
+-- Stock-takes. What they do is in functions of the schema (0019_stock_takes.sql). What is missing changes with
 -- the terminals, without a version: see `changes`.
 
 -- statement: list_stock_takes

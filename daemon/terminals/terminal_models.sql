@@ -1,4 +1,4 @@
--- Models and locations of terminals. Changes are functions of the schema (0017_terminal_inventory.sql), since a new
+-- Models and locations of terminals. Changes are functions of the schema (0018_terminal_moves.sql), since a new
 -- name goes to the terminals that say it. How many those are changes without a version: see `changes`.
 
 -- statement: list_terminal_models

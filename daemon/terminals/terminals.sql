@@ -1,4 +1,4 @@
--- The operator's inventory of terminals. Moves are functions of the schema (0017_terminal_inventory.sql). Book values
+-- The operator's inventory of terminals. Moves are functions of the schema (0018_terminal_moves.sql). Book values
 -- and days overdue change with the calendar alone: `changes` keeps an ETag from saying that nothing did.
 
 -- statement: list_terminals

@@ -1,4 +1,4 @@
--- Work on site. What a work order does is functions of the schema (0020_work_orders.sql).
+-- Work on site. What a work order does is functions of the schema (0028_work_orders.sql).
 
 -- statement: list_work_orders
 select w.id as cursor, work_order_document(w, :actor_side) as document
