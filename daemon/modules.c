@@ -16,20 +16,14 @@
 #include "daemon/operations/forget_job.h"
 #include "daemon/orders/orders.h"
 #include "daemon/process/courier.h"
+#include "daemon/resources/resources.h"
 #include "daemon/work_orders/work_orders.h"
 
 const struct job_kind *const job_kinds[] = {
-    &billing_run_kind,
-    &billing_close_kind,
-    &export_kind,
-    &metering_fold_kind,
-    &broadband_sessions_kind,
-    &http_forget_kind,
-    &operations_forget_kind,
-    &courier_forget_kind,
-    &orders_expire_kind,
-    &work_orders_watch_kind,
-    NULL,
+    &billing_run_kind,       &billing_close_kind,      &export_kind,
+    &metering_fold_kind,     &broadband_sessions_kind, &http_forget_kind,
+    &operations_forget_kind, &courier_forget_kind,     &orders_expire_kind,
+    &resources_expire_kind,  &work_orders_watch_kind,  NULL,
 };
 
 const page_handler page_handlers[] = {console_page, NULL};

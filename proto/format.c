@@ -11,6 +11,7 @@ enum {
     FRACTION_DIGITS = 12,
     CURRENCY_LENGTH = 3,
     CODE_LENGTH = 64,
+    URL_LENGTH = 500,
     LINE_LENGTH = 64, /* of a login, before the @ */
     TIME_ZONE_LENGTH = 64,
     EXTERNAL_ID_LENGTH = 128, /* characters */
@@ -176,6 +177,24 @@ bool format_email(struct slice text)
 bool format_code(struct slice text)
 {
     return begins_and_consists_of(text, LOWER DIGITS, LOWER DIGITS "_-", CODE_LENGTH);
+}
+
+/* A host and maybe a port and a path; no user, no query, no fragment, no slash at the end. */
+bool format_https_url(struct slice text)
+{
+    static const char scheme[] = "https://";
+
+    return slice_starts_with(text, scheme) &&
+           begins_and_consists_of(after(text, sizeof scheme - 1), ALPHANUMERIC "[",
+                                  ALPHANUMERIC "-._~:/%[]", URL_LENGTH) &&
+           text.data[text.length - 1] != '/';
+}
+
+/* By its look alone: whoever uses them says whether they are. */
+bool format_pem_certificates(struct slice text)
+{
+    return slice_starts_with(text, "-----BEGIN CERTIFICATE-----") &&
+           span(text, ALPHANUMERIC "+/=- \r\n") == text.length;
 }
 
 bool format_external_id(struct slice text)

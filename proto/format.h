@@ -29,6 +29,8 @@ bool format_ip_address(struct slice text);
 bool format_ip_prefix(struct slice text);
 bool format_ip_address_or_prefix(struct slice text);
 bool format_uri_reference(struct slice text);
+bool format_https_url(struct slice text);
+bool format_pem_certificates(struct slice text);
 bool format_language(struct slice text);
 bool format_scope(struct slice text);
 bool format_text_line(struct slice text);

@@ -24,6 +24,7 @@ struct scan {
     size_t at;
     size_t line, line_start;
     size_t depth, values;
+    bool reals_allowed;
 };
 
 static void fail(struct json_error *error, const char *code, size_t line, size_t column,
@@ -118,14 +119,15 @@ static bool scan_step(struct scan *scan, struct json_error *error)
             return true;
         }
         scan->values++;
-        return skip_word(scan) || fail_scan(&before, error, "number_must_be_string",
-                                            "numbers with a fraction or an exponent are strings");
+        return skip_word(scan) || scan->reals_allowed ||
+               fail_scan(&before, error, "number_must_be_string",
+                         "numbers with a fraction or an exponent are strings");
     }
 }
 
-static bool scan_text(struct slice text, struct json_error *error)
+static bool scan_text(struct slice text, bool reals_allowed, struct json_error *error)
 {
-    struct scan scan = {.text = text, .line = 1};
+    struct scan scan = {.text = text, .line = 1, .reals_allowed = reals_allowed};
 
     while (!scan_ended(&scan)) {
         if (!scan_step(&scan, error))
@@ -155,12 +157,12 @@ static const char *code_of(const json_error_t *error)
     }
 }
 
-json_t *json_read(struct slice text, struct json_error *error)
+static json_t *read_document(struct slice text, bool reals_allowed, struct json_error *error)
 {
     json_error_t failure;
     json_t *document;
 
-    if (!scan_text(text, error))
+    if (!scan_text(text, reals_allowed, error))
         return NULL;
     document = json_loadb(text.length == 0 ? "" : text.data, text.length, JSON_REJECT_DUPLICATES,
                           &failure);
@@ -168,6 +170,16 @@ json_t *json_read(struct slice text, struct json_error *error)
         fail(error, code_of(&failure), failure.line < 1 ? 1 : (size_t)failure.line,
              failure.column < 1 ? 1 : (size_t)failure.column, failure.text);
     return document;
+}
+
+json_t *json_read(struct slice text, struct json_error *error)
+{
+    return read_document(text, false, error);
+}
+
+json_t *json_read_foreign(struct slice text, struct json_error *error)
+{
+    return read_document(text, true, error);
 }
 
 struct slice json_canonical(struct arena *arena, const json_t *document)

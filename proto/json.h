@@ -29,6 +29,10 @@ struct json_error {
  * number_must_be_string; integers must fit 64 bits. */
 json_t *json_read(struct slice text, struct json_error *error);
 
+/* The same for what other systems send of their own: reals are let through, for the caller to leave
+ * alone. */
+json_t *json_read_foreign(struct slice text, struct json_error *error);
+
 /* Compact text with sorted names, for digests and for handing on to PostgreSQL: equal documents
  * give equal bytes. In the arena. */
 struct slice json_canonical(struct arena *arena, const json_t *document);

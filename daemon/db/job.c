@@ -116,6 +116,22 @@ bool job_complete(struct job *job, bool begun, const char *result)
     return end(job, "succeeded", result, NULL, NULL);
 }
 
+bool job_in_batches(struct job *job, const struct statement *statement)
+{
+    static const char batch[] = "100";
+    bool more = true;
+
+    while (more && !job_stopping(job)) {
+        session_begin(job->session);
+        PGresult *rows = session_run_named(job->session, statement, "batch", batch, NULL);
+        more = PQntuples(rows) == 1 && strcmp(result_text(rows, 0, "done"), batch) == 0;
+        PQclear(rows);
+        if (!job_commit(job))
+            return false;
+    }
+    return !more;
+}
+
 bool job_fail(struct job *job, const char *code, const char *detail)
 {
     check_magic(job, JOB_MAGIC);

@@ -93,6 +93,11 @@ bool job_commit(struct job *job);
  * caller has none under way (`begun` false). */
 bool job_complete(struct job *job, bool begun, const char *result);
 
+/* Runs a statement again and again, each time in a transaction of its own, for as long as there is
+ * more: it takes :batch, how many at most, and gives `done`, how many it were. What a run of such a
+ * kind returns. */
+bool job_in_batches(struct job *job, const struct statement *statement);
+
 /* Rolls back what is under way and ends the job for good with a problem's code and a sentence.
  * True when that was noted, so that it can stand behind return. */
 bool job_fail(struct job *job, const char *code, const char *detail);

@@ -70,7 +70,7 @@ left join order_events e on e.tenant_id = o.tenant_id and e.order_id = o.id
 {{page_by_number e.number}}
 
 -- statement: expire_orders
-select orders_expire(:batch::integer) as ended
+select orders_expire(:batch::integer) as done
 
 -- ---- Rules of approval ----
 

@@ -14,6 +14,7 @@
 #include "daemon/db/session.h"
 #include "daemon/process/child.h"
 #include "daemon/process/disconnect.h"
+#include "daemon/process/vendor_calls.h"
 #include "statements.h"
 
 enum {
@@ -34,6 +35,7 @@ struct courier {
     struct session *session; /* NULL while there is none */
     struct disconnect *deliveries[DELIVERIES_LIMIT];
     size_t count;
+    struct vendor_calls *vendor_calls;
 };
 
 static void lose_session(struct courier *courier)
@@ -168,12 +170,12 @@ static bool is_known(const struct courier *courier, int64_t number)
     return false;
 }
 
-static void claim(struct courier *courier)
+static void claim_disconnects(struct courier *courier)
 {
     char limit[NUMBER_SIZE], lease[NUMBER_SIZE];
     PGresult *rows;
 
-    if (courier->count == DELIVERIES_LIMIT || !have_session(courier))
+    if (courier->count == DELIVERIES_LIMIT)
         return;
     snprintf(limit, sizeof limit, "%zu", DELIVERIES_LIMIT - courier->count);
     snprintf(lease, sizeof lease, "%d", DISCONNECT_PAUSE + LEASE_SLACK);
@@ -184,6 +186,21 @@ static void claim(struct courier *courier)
         if (!is_known(courier, result_number(rows, row, "id")))
             begin(courier, rows, row);
     PQclear(rows);
+}
+
+static void claim(struct courier *courier)
+{
+    if (have_session(courier))
+        claim_disconnects(courier);
+    if (have_session(courier))
+        vendor_calls_claim(courier->vendor_calls, courier->session);
+}
+
+static struct session *session_for_calls(void *context)
+{
+    struct courier *courier = context;
+
+    return have_session(courier) ? courier->session : NULL;
 }
 
 static void on_poll(evutil_socket_t descriptor, short what, void *context)
@@ -215,6 +232,8 @@ static void start(struct courier *courier)
     check(courier->poll != NULL && courier->term != NULL && courier->reload != NULL &&
           event_add(courier->poll, &interval) == 0 && event_add(courier->term, NULL) == 0 &&
           event_add(courier->reload, NULL) == 0);
+    courier->vendor_calls =
+        vendor_calls_new(courier->base, &courier->keys, session_for_calls, courier);
     child_take_reloads();
 }
 
@@ -224,6 +243,7 @@ static void finish(struct courier *courier)
     child_leave_reloads();
     while (courier->count > 0)
         disconnect_free(&courier->deliveries[--courier->count]);
+    vendor_calls_free(&courier->vendor_calls);
     lose_session(courier);
     event_free(courier->poll);
     event_free(courier->term);

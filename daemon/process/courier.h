@@ -10,6 +10,8 @@
  *                             private)
  *     secret, secret_place    the shared secret, sealed (hexadecimal), and the place it is bound to
  *     user_name, session_id   whose session; User-Name and Acct-Session-Id
+ *
+ * It also makes the calls to vendors' brokers (vendor_calls.h).
  */
 #ifndef DAEMON_PROCESS_COURIER_H
 #define DAEMON_PROCESS_COURIER_H

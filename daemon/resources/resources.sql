@@ -17,6 +17,8 @@ where {{own r}}
   and (:state::text is null or r.state = any (string_to_array(:state, ',')))
   and (:offering_id::text is null or r.offering_id = :offering_id)
   and (:external_id::text is null or r.external_id = :external_id)
+  and (:rented_until_lte::date is null
+       or r.rented_until <= :rented_until_lte::date and r.state not in ('terminating', 'terminated', 'rejected'))
   and (:created_at_gte::timestamptz is null or r.created_at >= :created_at_gte::timestamptz)
   and (:created_at_lt::timestamptz is null or r.created_at < :created_at_lt::timestamptz)
 {{page r.id}}
@@ -90,3 +92,6 @@ select h.number as cursor, json_build_object(
 from {{resource_named}} r
 left join resource_transitions h on h.tenant_id = r.tenant_id and h.resource_id = r.id
 {{page_by_number h.number}}
+
+-- statement: expire_resources
+select resources_expire(:batch::integer) as done

@@ -210,6 +210,11 @@ enum step operation_move_resource(struct request *request)
     return act(request, "move");
 }
 
+enum step operation_renew_resource(struct request *request)
+{
+    return act(request, "renew");
+}
+
 enum step operation_terminate_resource(struct request *request)
 {
     return act(request, "terminate");

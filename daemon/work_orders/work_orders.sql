@@ -39,7 +39,7 @@ left join work_order_events e on e.tenant_id = w.tenant_id and e.work_order_id =
 {{page_by_number e.number}}
 
 -- statement: watch_work_orders
-select work_orders_watch(:batch::integer) as noted
+select work_orders_watch(:batch::integer) as done
 
 -- ---- Documents ----
 

@@ -40,7 +40,18 @@ class ListTest(ApiTest):
         terminals = self.platform.all("/v1/terminals", {"tenant": tenant["id"]})
         return {"ten": tenant["id"], "res": software["id"], "inv": invoices[0]["id"], "crn": note["id"],
                 "pln": plan["id"], "trm": terminals[0]["id"], "stk": self.stock_take()["id"],
-                "apl": self.pool()["id"], **self.orders_and_faults(tenant, owner, software)}
+                "apl": self.pool()["id"], "vbr": self.broker(), **self.orders_and_faults(tenant, owner, software)}
+
+    def broker(self):
+        """A vendor's, behind two plans."""
+        broker = self.expect(self.platform.post("/v1/vendor-brokers", {
+            "name": unique("vendor"), "url": "https://127.0.0.1:1"}), 201)
+        self.database().execute(f"""
+            update vendor_brokers set catalog = '[{{"id": "s", "plans": [{{"id": "p"}}]}}]' where id = '{broker["id"]}'""")
+        for each in (self.offer("software")["plan"] for _ in range(2)):
+            self.expect(self.platform.put(f"/v1/vendor-brokers/{broker['id']}/plans/{each['id']}", {
+                "service_id": "s", "vendor_plan_id": "p"}), 200)
+        return broker["id"]
 
     def pool(self):
         """Of addresses, with two prefixes."""

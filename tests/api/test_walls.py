@@ -17,7 +17,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?")
 LOGIN_ROLES = ("bccd_tenant", "bccd_operator", "bccd_jobs", "bccd_auth")
 LOGINS = "'" + "', '".join(LOGIN_ROLES) + "'"
 # Tables whose rows are no tenant's.
-OPERATORS_OWN = ("exports", "approval_rules", "terminal_models", "terminal_locations", "stock_takes")
+OPERATORS_OWN = ("exports", "approval_rules", "terminal_models", "terminal_locations", "stock_takes",
+                 "vendor_brokers")
 # Tables whose rows belong to a tenant and are found without it: by a key's or a session's digest, or
 # by number in the one trail of all tenants.
 KEYED_OTHERWISE = {"api_keys", "sessions", "audit_events"}
@@ -193,6 +194,7 @@ class WallTest(ApiTest):
         self.database().execute(
             f"insert into operations (id, tenant_id, kind, state, ended_at) values "
             f"({quote('op_' + tenant['id'][4:])}, {quote(tenant['id'])}, 'walls', 'succeeded', now())")
+        self.vendor_has_had(tenant, rented)
         self.expect(owner.post(f"/v1/resources/{software['id']}/seats", {
             "person": name, "email": f"{unique('seat')}@example.com"}), 201)
         self.expect(owner.post("/v1/orders", {"items": [{"action": "return", "resource_id": software["id"]}]}), 201)
@@ -205,6 +207,19 @@ class WallTest(ApiTest):
             headers={"Content-Type": "application/pdf"}), 201)
         return {"name": name, "park": park, "tenant": tenant, "owner": owner, "software": software,
                 "plan": {**plan, "mnt": self.make_maintenance(plan["acp"])}}
+
+    def vendor_has_had(self, tenant, resource):
+        """What a vendor did for it, which is over."""
+        here, broker, tenant_id, resource_id = tenant["id"][4:], unique("vendor"), quote(tenant["id"]), quote(resource["id"])
+        self.database().execute(f"""
+            insert into vendor_brokers (id, name, url, state)
+            values ({quote("vbr_" + here)}, {quote(broker)}, 'https://127.0.0.1:1', 'retired');
+            insert into vendor_instances (tenant_id, resource_id, number, instance_id, broker_id, service_id,
+                                          vendor_plan_id, parameters, state, ended_at)
+            values ({tenant_id}, {resource_id}, 1, gen_random_uuid(), {quote("vbr_" + here)}, 's', 'p', '{{}}', 'gone', now());
+            insert into vendor_operations (id, tenant_id, resource_id, instance, kind, state, call, deadline, actor, ended_at)
+            values ({quote("vop_" + here)}, {tenant_id}, {resource_id}, 1, 'terminate', 'succeeded', 'deprovision', now(),
+                    'walls', now())""")
 
     def make_maintenance(self, access_point):
         maintenance = self.expect(self.platform.post("/v1/maintenances", {

@@ -31,7 +31,13 @@ const megabits = (kilobits: number) => `${brief(String(kilobits / 1000), 1)} Mbi
 function ownFacts(resource: Resource): Fact[] {
   const { software, broadband, terminal } = resource;
   if (software)
-    return [[t.resources.seatsLabel, t.resources.seatsUsed(count(software.assigned_seats), count(software.seats))]];
+    return [
+      [t.resources.seatsLabel, t.resources.seatsUsed(count(software.assigned_seats), count(software.seats))],
+      software.dashboard_url && [
+        t.resources.dashboard,
+        <a href={software.dashboard_url} target="_blank" rel="noreferrer">{software.dashboard_url}</a>,
+      ],
+    ];
   if (broadband)
     return [
       [t.resources.login, <code>{broadband.login}</code>],
@@ -64,6 +70,14 @@ function ResourceFacts({ resource }: { resource: Resource }) {
           <>
             <PlanName id={resource.next_plan.plan_id} version={resource.next_plan.plan_version} />{" "}
             <Time at={resource.next_plan.starts_at} />
+          </>,
+        ],
+        resource.rented_until && [t.resources.rentedUntil, resource.rented_until],
+        resource.operation && [
+          t.resources.operation,
+          <>
+            {wordFor(t.vendorKinds, resource.operation.kind)} · {wordFor(t.vendorStates, resource.operation.state)} ·{" "}
+            <Time at={resource.operation.started_at} />
           </>,
         ],
         ...ownFacts(resource),

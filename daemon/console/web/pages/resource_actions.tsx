@@ -21,6 +21,7 @@ const ACTIONS: { action: Action; permission: string; look?: "primary" | "danger"
   { action: "retry", permission: "resources:operate", look: "primary" },
   { action: "resume", permission: "resources:write", look: "primary" },
   { action: "change", permission: "resources:write" },
+  { action: "renew", permission: "resources:write" },
   { action: "suspend", permission: "resources:write" },
   { action: "fail", permission: "resources:operate" },
   { action: "reject", permission: "resources:operate", look: "danger" },
@@ -69,6 +70,7 @@ function ActionDialog({ resource, action, close, done }: Shown) {
   const [typed, setTyped] = useState("");
   const [plan, setPlan] = useState(resource.plan_id);
   const [seats, setSeats] = useState(String(resource.software?.seats ?? ""));
+  const [until, setUntil] = useState(resource.rented_until ?? "");
   const [code, setCode] = useState("");
   const [retryable, setRetryable] = useState("true");
   const plans = usePlanChoice(resource);
@@ -84,6 +86,7 @@ function ActionDialog({ resource, action, close, done }: Shown) {
     ...(action === "change" && resource.software && Number(seats) !== resource.software.seats
       ? { software: { seats: Number(seats) } }
       : {}),
+    ...(action === "renew" ? { rented_until: until || null } : {}),
     ...(action === "fail" ? { code, retryable: retryable === "true" } : {}),
   });
   const submit = async () => {
@@ -126,6 +129,9 @@ function ActionDialog({ resource, action, close, done }: Shown) {
         {action === "change" && resource.software && (
           <Input label={t.resources.seatsLabel} type="number" min="1" value={seats} set={setSeats} />
         )}
+        {action === "renew" && (
+          <Input label={t.resources.rentedUntil} hint={t.actions.untilHint} type="date" required={!isOperator()} value={until} set={setUntil} />
+        )}
         {action === "fail" && (
           <>
             <Input label={t.actions.code} hint={t.actions.codeHint} required value={code} set={setCode} />
@@ -134,7 +140,7 @@ function ActionDialog({ resource, action, close, done }: Shown) {
           </>
         )}
         <Input label={t.actions.reason} hint={t.actions.reasonHint} maxLength={500} value={reason} set={setReason} />
-        {(may("resources:backdate") || action === "change") && (
+        {((may("resources:backdate") && action !== "renew") || action === "change") && (
           <Input
             label={t.actions.effective}
             hint={t.actions.effectiveHint(zone(), offset(zone()))}
