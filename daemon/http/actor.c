@@ -4,7 +4,7 @@ const struct actor_role actor_roles[] = {
     {"platform_admin", "*"},
     {"operator",
      "overview:read tenants:* users:* api-keys:* catalog:* resources:* terminals:* broadband:* "
-     "software:* licence-keys:* events:* usage:* meters:* invoices:read "
+     "software:* licence-keys:* entitlements:read events:* usage:* meters:* invoices:read "
      "billing-runs:read periods:read exports:read operations:read orders:* approval-rules:* "
      "work-orders:* service-levels:* tickets:* maintenances:* audit:read"},
     {"finance",
@@ -26,18 +26,18 @@ const struct actor_role actor_roles[] = {
     {"owner",
      "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
      "resources:write terminals:read broadband:read software:* licence-keys:reveal "
-     "events:* usage:* meters:read invoices:read operations:read orders:* "
+     "entitlements:read events:* usage:* meters:read invoices:read operations:read orders:* "
      "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
      "audit:read"},
     {"admin",
      "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
      "resources:write terminals:read broadband:read software:* licence-keys:reveal "
-     "events:* usage:* meters:read invoices:read operations:read orders:* "
+     "entitlements:read events:* usage:* meters:read invoices:read operations:read orders:* "
      "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
      "audit:read"},
     {"developer",
      "overview:read tenants:read api-keys:* catalog:read resources:read software:read "
-     "events:* usage:* meters:read operations:read orders:read tickets:read "
+     "entitlements:read events:* usage:* meters:read operations:read orders:read tickets:read "
      "tickets:write maintenances:read"},
     {"billing", "overview:read tenants:read catalog:read resources:read usage:read meters:read "
                 "invoices:read operations:read orders:read orders:approve maintenances:read"},
