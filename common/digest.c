@@ -2,9 +2,12 @@
 
 #include <limits.h>
 
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <zlib.h>
 
@@ -76,6 +79,25 @@ void hmac_sha256(struct slice key, struct slice bytes, unsigned char result[SHA2
     check(key.length <= INT_MAX);
     check(HMAC(EVP_sha256(), key.length == 0 ? "" : key.data, (int)key.length,
                (const unsigned char *)bytes.data, bytes.length, result, NULL) != NULL);
+}
+
+void hkdf_sha256(struct slice key, struct slice purpose, unsigned char result[SHA256_SIZE])
+{
+    char name[] = "SHA256";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, name, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)key.data, key.length),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)purpose.data,
+                                          purpose.length),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_KDF *kind = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *context = EVP_KDF_CTX_new(kind);
+
+    check(context != NULL);
+    check(EVP_KDF_derive(context, result, SHA256_SIZE, parameters) == 1);
+    EVP_KDF_CTX_free(context);
+    EVP_KDF_free(kind);
 }
 
 void hex_write(const void *data, size_t length, char *text)

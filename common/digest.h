@@ -22,6 +22,9 @@ void sha256_of(struct slice bytes, unsigned char result[SHA256_SIZE]);
 void sha256_hex(struct slice bytes, char result[SHA256_HEX_SIZE]);
 void hmac_sha256(struct slice key, struct slice bytes, unsigned char result[SHA256_SIZE]);
 
+/* A key made of another for one purpose: HKDF (RFC 5869) without salt. */
+void hkdf_sha256(struct slice key, struct slice purpose, unsigned char result[SHA256_SIZE]);
+
 /* Lower-case hexadecimal; `text` holds 2 * length + 1. */
 void hex_write(const void *data, size_t length, char *text);
 bool hex_read(struct slice text, void *data,

@@ -114,3 +114,28 @@ bool seal_open(const struct seal_keys *keys, struct slice place, struct slice se
         memory_wipe(plain, length);
     return good;
 }
+
+const char *seal_close_text(const struct seal_keys *keys, struct arena *arena, struct slice place,
+                            struct slice plain)
+{
+    size_t length = plain.length + SEAL_OVERHEAD;
+    unsigned char *sealed = arena_allocate(arena, length, 1);
+    char *hex = arena_allocate(arena, 2 * length + 1, 1);
+
+    seal_close(keys, place, plain, sealed);
+    hex_write(sealed, length, hex);
+    return hex;
+}
+
+const char *seal_open_text(const struct seal_keys *keys, struct arena *arena, struct slice place,
+                           struct slice hex)
+{
+    size_t length = hex.length / 2;
+    unsigned char *sealed = arena_allocate(arena, length + 1, 1);
+    char *plain = arena_allocate(arena, length + 1, 1); /* longer than what opens */
+
+    return hex_read(hex, sealed, length) &&
+                   seal_open(keys, place, (struct slice){(const char *)sealed, length}, plain)
+               ? plain
+               : NULL;
+}

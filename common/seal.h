@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "common/arena.h"
 #include "common/slice.h"
 
 enum { MASTER_KEY_SIZE = 32, SEAL_OVERHEAD = 30, SEAL_PLAIN_LIMIT = 4096, SEAL_KEYS_LIMIT = 8 };
@@ -29,5 +30,11 @@ void seal_close(const struct seal_keys *keys, struct slice place, struct slice p
 /* `plain` holds sealed.length - SEAL_OVERHEAD bytes; false when it was altered, moved or sealed
  * under a key that is not there. */
 bool seal_open(const struct seal_keys *keys, struct slice place, struct slice sealed, char *plain);
+
+/* The same in the arena, sealed in hexadecimal digits; NULL where it does not open. */
+const char *seal_close_text(const struct seal_keys *keys, struct arena *arena, struct slice place,
+                            struct slice plain);
+const char *seal_open_text(const struct seal_keys *keys, struct arena *arena, struct slice place,
+                           struct slice hex);
 
 #endif

@@ -3,7 +3,6 @@
  * its server; the courier opens it.
  */
 #include "common/check.h"
-#include "common/digest.h"
 #include "common/identifier.h"
 #include "daemon/http/environment.h"
 #include "daemon/http/request.h"
@@ -27,14 +26,9 @@ enum step operation_get_network_access_server(struct request *request)
 static const char *seal_secret(struct arena *arena, const char *server, struct slice secret)
 {
     const char *place = arena_format(arena, "/radius_servers/coa_secret/%s", server);
-    unsigned char sealed[SECRET_LIMIT + SEAL_OVERHEAD];
-    size_t length = secret.length + SEAL_OVERHEAD;
-    char *hex = arena_allocate(arena, 2 * length + 1, 1);
 
     check(secret.length <= SECRET_LIMIT);
-    seal_close(http_environment()->seal_keys, slice_of(place), secret, sealed);
-    hex_write(sealed, length, hex);
-    return hex;
+    return seal_close_text(http_environment()->seal_keys, arena, slice_of(place), secret);
 }
 
 /* Binds :order, the body without the secret, :secret and :secret_sent. */

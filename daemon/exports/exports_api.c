@@ -57,24 +57,14 @@ static enum step fetch_chunk(struct request *request)
     return request_query(request, &statement_get_export_chunk, send_chunk);
 }
 
-static bool client_has(const struct request *request, const char *tag)
-{
-    struct slice value;
-
-    return request_header(request, "if-none-match", &value) && slice_is(value, tag);
-}
-
 static enum step begin_download(struct request *request, const PGresult *rows)
 {
     struct arena *arena = request_arena(request);
     struct download *download;
-    const char *tag;
 
     if (PQntuples(rows) == 0)
         return request_refuse(request, "not_found", NULL);
-    tag = arena_format(arena, "\"%s\"", result_text(rows, 0, "sha256"));
-    request_add_field(request, "ETag", tag);
-    if (client_has(request, tag))
+    if (request_set_version(request, result_text(rows, 0, "sha256")))
         return request_answer_empty(request, 304);
     request_add_field(
         request, "Content-Disposition",

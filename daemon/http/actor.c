@@ -4,9 +4,10 @@ const struct actor_role actor_roles[] = {
     {"platform_admin", "*"},
     {"operator",
      "overview:read tenants:* users:* api-keys:* catalog:* resources:* terminals:* "
-     "broadband:* software:* vendors:* events:* usage:* meters:* invoices:read "
-     "billing-runs:read periods:read exports:read operations:read orders:* "
-     "approval-rules:* work-orders:* service-levels:* tickets:* maintenances:* audit:read"},
+     "broadband:* software:* licence-keys:* entitlements:read vendors:* events:* usage:* "
+     "meters:* invoices:read billing-runs:read periods:read exports:read operations:read "
+     "orders:* approval-rules:* work-orders:* service-levels:* tickets:* maintenances:* "
+     "audit:read"},
     {"finance", "overview:read tenants:read users:read catalog:read resources:read terminals:read "
                 "software:read vendors:read events:read usage:read meters:read billing-runs:* "
                 "invoices:* periods:* exports:* operations:read orders:read orders:approve "
@@ -15,9 +16,9 @@ const struct actor_role actor_roles[] = {
     {"auditor",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read vendors:read events:read usage:read "
-     "meters:read billing-runs:read invoices:read periods:read exports:read "
-     "operations:read orders:read approval-rules:read work-orders:read service-levels:read "
-     "tickets:read maintenances:read audit:read"},
+     "meters:read billing-runs:read invoices:read periods:read exports:read operations:read "
+     "orders:read approval-rules:read work-orders:read service-levels:read tickets:read "
+     "maintenances:read audit:read"},
     {"park_manager",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read usage:read meters:read invoices:read "
@@ -25,18 +26,19 @@ const struct actor_role actor_roles[] = {
      "maintenances:read audit:read"},
     {"owner",
      "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
-     "resources:write terminals:read broadband:read software:* events:* usage:* meters:read "
-     "invoices:read operations:read orders:* work-orders:read service-levels:read tickets:read "
-     "tickets:write maintenances:read audit:read"},
+     "resources:write terminals:read broadband:read software:* licence-keys:reveal "
+     "entitlements:read events:* usage:* meters:read invoices:read operations:read orders:* "
+     "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
+     "audit:read"},
     {"admin",
      "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
-     "resources:write terminals:read broadband:read software:* events:* usage:* meters:read "
-     "invoices:read operations:read orders:* work-orders:read service-levels:read tickets:read "
-     "tickets:write maintenances:read audit:read"},
-    {"developer",
-     "overview:read tenants:read api-keys:* catalog:read resources:read software:read events:* "
-     "usage:* meters:read operations:read orders:read tickets:read tickets:write "
-     "maintenances:read"},
+     "resources:write terminals:read broadband:read software:* licence-keys:reveal "
+     "entitlements:read events:* usage:* meters:read invoices:read operations:read orders:* "
+     "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
+     "audit:read"},
+    {"developer", "overview:read tenants:read api-keys:* catalog:read resources:read software:read "
+                  "entitlements:read events:* usage:* meters:read operations:read orders:read "
+                  "tickets:read tickets:write maintenances:read"},
     {"billing", "overview:read tenants:read catalog:read resources:read usage:read meters:read "
                 "invoices:read operations:read orders:read orders:approve maintenances:read"},
     {"member", "overview:read tenants:read catalog:read resources:read software:read usage:read "

@@ -134,6 +134,9 @@ enum step request_refuse_at(struct request *request, const char *code,
 enum step request_answer_constant(struct request *request, int status, const char *content_type,
                                   struct slice bytes);
 
+/* Gives the answer its ETag; true when If-None-Match says that the client has it: answer 304. */
+bool request_set_version(struct request *request, const char *version);
+
 /* A header field for the answer; name and value are copied. */
 void request_add_field(struct request *request, const char *name, const char *value);
 

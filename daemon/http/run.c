@@ -75,11 +75,12 @@ static enum step refuse_outcome(struct request *request, const char *outcome, co
     return request_refuse_at(request, outcome, errors);
 }
 
-static bool not_modified(const struct request *request, const char *version)
+bool request_set_version(struct request *request, const char *version)
 {
     struct slice value;
 
-    return version != NULL && request->head.method <= HTTP1_HEAD &&
+    request_add_field(request, "ETag", arena_format(request->arena, "\"%s\"", version));
+    return request->head.method <= HTTP1_HEAD &&
            http1_field(&request->head, "if-none-match", &value) && value.length > 2 &&
            value.data[0] == '"' && value.data[value.length - 1] == '"' &&
            slice_is((struct slice){value.data + 1, value.length - 2}, version);
@@ -100,11 +101,10 @@ enum step request_answer_rows(struct request *request, const PGresult *rows)
         return answer_list(request, rows);
     if (outcome != NULL && strcmp(outcome, "ok") != 0)
         return refuse_outcome(request, outcome, rows);
-    if (version != NULL)
-        request_add_field(request, "ETag", arena_format(request->arena, "\"%s\"", version));
+    bool held = version != NULL && request_set_version(request, version);
     if (location != NULL)
         request_add_field(request, "Location", location);
-    if (column(rows, "changes") == NULL && not_modified(request, version))
+    if (held && column(rows, "changes") == NULL)
         return request_answer_empty(request, 304);
     if (document == NULL)
         return request_answer_empty(request, 204);

@@ -404,6 +404,21 @@ class Audit(IdentityTest):
         self.assertEqual(self.platform.all("/v1/audit-events", {
             **since, "at[lt]": "2020-01-02T00:00:00Z"}), [])
 
+    def test_bug_0080_the_trail_says_what_changed(self):
+        """Of tables without secret columns it said neither whose the row was, nor which, nor what changed."""
+        tenant, owner = self.tenant()
+        resource = self.request_resource(owner, "software")
+        path = f"/v1/resources/{resource['id']}"
+        self.expect(owner.patch(path, {"name": "新名"}, if_match="*"), 200)
+        events = owner.all("/v1/audit-events", {"row_id": resource["id"], "object_type": "resources"})
+        self.assertEqual([(event["tenant"], event["action"]) for event in events],
+                         [(tenant["id"], "update"), (tenant["id"], "insert")])
+        self.assertEqual((events[0]["old"]["name"], events[0]["new"]["name"]), (resource["name"], "新名"))
+        renamed = self.expect(self.platform.patch(f"/v1/tenants/{tenant['id']}", {"name_en": "Blue Sea"}, if_match="*"), 200)
+        event = owner.all("/v1/audit-events", {"row_id": tenant["id"]})[0]
+        self.assertEqual((event["tenant"], event["old"]["name_en"], event["new"]["name_en"]),
+                         (tenant["id"], "", renamed["name_en"]))
+
     def test_nobody_alters_it(self):
         self.expect(self.platform.post("/v1/audit-events", {}, check=False), 405)
 

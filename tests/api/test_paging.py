@@ -40,7 +40,8 @@ class ListTest(ApiTest):
         terminals = self.platform.all("/v1/terminals", {"tenant": tenant["id"]})
         return {"ten": tenant["id"], "res": software["id"], "inv": invoices[0]["id"], "crn": note["id"],
                 "pln": plan["id"], "trm": terminals[0]["id"], "stk": self.stock_take()["id"],
-                "apl": self.pool()["id"], "vbr": self.broker(), **self.orders_and_faults(tenant, owner, software)}
+                "apl": self.pool()["id"], "vbr": self.broker(), "lic": self.licence_key(software),
+                **self.orders_and_faults(tenant, owner, software)}
 
     def broker(self):
         """A vendor's, behind two plans."""
@@ -52,6 +53,15 @@ class ListTest(ApiTest):
             self.expect(self.platform.put(f"/v1/vendor-brokers/{broker['id']}/plans/{each['id']}", {
                 "service_id": "s", "vendor_plan_id": "p"}), 200)
         return broker["id"]
+
+    def licence_key(self, software):
+        """One of two, seen twice."""
+        path = f"/v1/resources/{software['id']}/licence-keys"
+        added = self.expect(self.platform.post(path, {"keys": [{"key": unique("K")}, {"key": unique("K")}]}), 201)
+        key = added["data"][0]["id"]
+        for _ in range(2):
+            self.expect(self.platform.post(f"{path}/{key}/reveal"), 200)
+        return key
 
     def pool(self):
         """Of addresses, with two prefixes."""

@@ -34,6 +34,20 @@ TEST(hmac_of_known_texts)
     EXPECT_TEXT(hex, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+TEST(hkdf_of_known_keys)
+{
+    unsigned char key[22], result[SHA256_SIZE];
+    char hex[SHA256_HEX_SIZE];
+
+    memset(key, 0x0b, sizeof key); /* RFC 5869, A.3 */
+    hkdf_sha256((struct slice){(char *)key, sizeof key}, slice_of(NULL), result);
+    hex_write(result, sizeof result, hex);
+    EXPECT_TEXT(hex, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d");
+    hkdf_sha256((struct slice){(char *)key, sizeof key}, slice_of("purpose"), result);
+    hex_write(result, sizeof result, hex);
+    EXPECT_TEXT(hex, "19c9ccdf2abe136b1f8fd655e313f893a7882f4678bdcad5332b1e4c2b508e1d");
+}
+
 TEST(hex_reads_exactly)
 {
     unsigned char bytes[2] = {0};

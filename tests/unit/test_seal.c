@@ -113,6 +113,22 @@ TEST(seal_stays_shut)
     EXPECT(!seal_open(&keys, place, whole, plain));
 }
 
+TEST(seal_closes_and_opens_texts)
+{
+    struct seal_keys keys = random_keys(1);
+    struct slice place = slice_of("ten_1/lines/password/res_1");
+    struct arena *arena = arena_new();
+    const char *hex = seal_close_text(&keys, arena, place, slice_of("secret"));
+
+    EXPECT_NUMBER(strlen(hex), 2 * (6 + SEAL_OVERHEAD));
+    EXPECT_TEXT(seal_open_text(&keys, arena, place, slice_of(hex)), "secret");
+    EXPECT(seal_open_text(&keys, arena, slice_of("elsewhere"), slice_of(hex)) == NULL);
+    EXPECT(seal_open_text(&keys, arena, place, (struct slice){hex, strlen(hex) - 1}) == NULL);
+    EXPECT(seal_open_text(&keys, arena, place, slice_of("no digits")) == NULL);
+    EXPECT(seal_open_text(&keys, arena, place, slice_of("")) == NULL);
+    arena_free(&arena);
+}
+
 /* AES-256-GCM as another implementation (Python's cryptography) has it, so that values survive a
  * change of library. */
 TEST(seal_opens_a_recorded_value)

@@ -11,7 +11,7 @@ import { named, t } from "../words/words";
 
 type Resource = Schemas["Resource"];
 type ActionPath = Extract<PathOf<"post">, `/v1/resources/{resource_id}/${string}`>;
-type Action = Exclude<ActionPath extends `/v1/resources/{resource_id}/${infer A}` ? A : never, "seats" | "addresses" | "move">;
+type Action = Exclude<ActionPath extends `/v1/resources/{resource_id}/${infer A}` ? A : never, "seats" | "addresses" | `licence-keys${string}` | "move">;
 
 // In the order of a resource's life.
 const ACTIONS: { action: Action; permission: string; look?: "primary" | "danger" }[] = [
