@@ -56,6 +56,26 @@ def check_tables(contract):
             raise contract.error(join("#/x-permissions", name), 'must be "things:verb: a text"')
 
 
+def check_transitions(contract):
+    """Each action is an operation on a resource, the operator's alone where no tenant may take it, and each row names
+    kinds and states that there are."""
+    schemas = contract.document["components"]["schemas"]
+    kinds, states = (set(schemas[name]["enum"]) for name in ("ResourceKind", "ResourceState"))
+    for action, table in contract.section("x-transitions"):
+        pointer = join("#/x-transitions", action)
+        operation = contract.document["paths"].get(f"/v1/resources/{{resource_id}}/{action}", {}).get("post")
+        if operation is None:
+            raise contract.error(pointer, "is no action of a resource")
+        if any(row["by_tenant"] for row in table) == (operation.get("x-audience") == "operator"):
+            raise contract.error(pointer, "by_tenant does not agree with the operation's x-audience")
+        for number, row in enumerate(table):
+            known = {"kinds": kinds, "from": states, "to": states | {"unchanged"}, "to_with_vendor": states}
+            for name, values in known.items():
+                given = row.get(name, [])
+                if not set(given if isinstance(given, list) else [given]) <= values:
+                    raise contract.error(join(pointer, str(number), name), "names what there is not")
+
+
 def add_id_formats(contract):
     """Each prefix of x-ids is a format: "ten" is "id-ten"."""
     formats = contract.document.setdefault("x-formats", {})
@@ -81,7 +101,7 @@ def check_components(contract, checker):
 
 def render_document(contract):
     document = contract.document
-    for table in ("x-problems", "x-permissions", "x-formats"):
+    for table in ("x-problems", "x-permissions", "x-formats", "x-transitions"):
         document["components"][table] = dict(contract.section(table))
     ordered = {name: document[name] for name in ORDER if name in document}
     ordered["paths"] = dict(contract.section("paths"))
@@ -92,6 +112,8 @@ def compile_contract(paths):
     contract = read(paths)
     contract.check_references()
     check_tables(contract)
+    if "x-transitions" in contract.document:
+        check_transitions(contract)
     add_id_formats(contract)
     formats = [name for name, _ in contract.section("x-formats")]
     schemas = Schemas(contract, formats, request=True)

@@ -7,7 +7,7 @@ import re
 
 import yaml
 
-MERGED = {"paths", "x-problems", "x-permissions", "x-formats", "x-ids"}  # by name
+MERGED = {"paths", "x-problems", "x-permissions", "x-formats", "x-ids", "x-transitions"}  # by name
 COMPONENTS = {"schemas", "parameters", "responses", "headers", "securitySchemes"}
 SINGLE = {"openapi", "info", "servers", "externalDocs"}
 

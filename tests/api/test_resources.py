@@ -12,6 +12,15 @@ def days_ago(count):
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class TestTransitions(ApiTest):
+    def test_contract_and_database_have_one_table(self):
+        rows = {(kind, action, state, state if row["to"] == "unchanged" else row["to"], row.get("to_with_vendor"), row["by_tenant"])
+                for action, table in self.contract.document["components"]["x-transitions"].items()
+                for row in table for kind in row["kinds"] for state in row["from"]}
+        self.assertEqual({tuple(row.values()) for row in self.database().rows(
+            "select kind, action, from_state, to_state, managed_to_state, by_tenant from resource_actions")}, rows)
+
+
 class ResourceTest(ApiTest):
     def setUp(self):
         self.renter, self.owner = self.tenant()

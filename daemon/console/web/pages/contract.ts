@@ -59,6 +59,14 @@ interface TwoTongued {
   detail_zh: string;
 }
 
+export interface Transition {
+  kinds: string[];
+  from: string[];
+  to: string;
+  to_with_vendor?: string;
+  by_tenant: boolean;
+}
+
 export interface Contract {
   info: { title: string; version: string; summary: string; description: string };
   tags: { name: string; description: string }[];
@@ -70,6 +78,7 @@ export interface Contract {
     "x-problems": Record<string, TwoTongued>;
     "x-formats": Record<string, { expected: string; expected_zh: string }>;
     "x-permissions": Record<string, string>;
+    "x-transitions": Record<string, Transition[]>;
   };
 }
 

@@ -8,7 +8,7 @@ import { CopyButton } from "../parts/copy";
 import { Mark } from "../parts/icon";
 import { ErrorBox, Skeleton } from "../parts/status";
 import { Toasts } from "../parts/toast";
-import { languages, t } from "../words/words";
+import { languages, t, wordFor } from "../words/words";
 import {
   exampleOf,
   formatText,
@@ -208,6 +208,28 @@ function problemsOf(contract: Contract, operation: Operation) {
     .sort(([, a], [, b]) => a.status - b.status);
 }
 
+const ACTION = /^\/v1\/resources\/\{resource_id\}\/([a-z]+)$/;
+
+// Of an action on a resource: from which states it leads where.
+function Transitions({ contract, operation }: { contract: Contract; operation: Operation }) {
+  const action = ACTION.exec(operation.path)?.[1];
+  const rows = action && operation.method === "POST" ? contract.components["x-transitions"][action] : undefined;
+  if (!rows) return null;
+  return (
+    <Section title={t.docs.transitions}>
+      <ul class="transitions">
+        {rows.map((row) => (
+          <li key={row.kinds.join() + row.from.join()}>
+            {row.kinds.map((kind) => wordFor(t.kinds, kind)).join(", ")}: {row.from.map((state) => wordFor(t.states, state)).join(", ")} →{" "}
+            {row.to === "unchanged" ? t.docs.unchanged : wordFor(t.states, row.to)}
+            {row.to_with_vendor && ` (${t.docs.withVendor(wordFor(t.states, row.to_with_vendor))})`}
+          </li>
+        ))}
+      </ul>
+    </Section>
+  );
+}
+
 function Section({ title, children }: { title: string; children: ComponentChildren }) {
   return (
     <section class="reference-section">
@@ -232,6 +254,7 @@ function Details({ contract, operation }: { contract: Contract; operation: Opera
         )}
         {audience === "operator" && ` · ${t.docs.operatorOnly}`}
       </p>
+      <Transitions contract={contract} operation={operation} />
       <Section title={t.docs.curl}>
         <Code text={curl} label="curl" />
         {audience !== "public" && <p class="muted">{t.docs.keyNote}</p>}

@@ -476,6 +476,9 @@ export const en = {
     ] as [string, string][],
   },
   docs: {
+    transitions: "States",
+    unchanged: "as it was",
+    withVendor: (state: string) => `with a vendor: ${state}`,
     title: "API reference",
     search: "Search operations",
     console: "Console",

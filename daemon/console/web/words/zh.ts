@@ -476,6 +476,9 @@ export const zh: Words = {
     ],
   },
   docs: {
+    transitions: "状态变化",
+    unchanged: "保持不变",
+    withVendor: (state) => `由供应商提供时：${state}`,
     title: "接口文档",
     search: "搜索接口",
     console: "控制台",
