@@ -13,9 +13,9 @@ import { t, wordFor } from "../words/words";
 type Invoice = Schemas["Invoice"];
 type Explanation = Schemas["InvoiceLineExplanation"];
 type PriceStep = Schemas["PriceStep"];
-/** A step of a line: one of a price's, the share of the period, or one of a service credit. */
+/** A step of a line: one of a price's, the share of the period, what comes off late usage, or one of a service credit. */
 type Step = Omit<PriceStep, "step"> & {
-  step: PriceStep["step"] | "proration" | "measured" | "rule" | "base" | "service_credit" | "credited_before" | "left_for_later";
+  step: PriceStep["step"] | "proration" | "billed_before" | "measured" | "rule" | "base" | "service_credit" | "credited_before" | "left_for_later";
   share?: string;
   method?: string;
   active_days?: number;
@@ -52,6 +52,8 @@ function written(step: Step, currency: string): [string, string, string] {
         }`,
         number(step.share),
       ];
+    case "billed_before":
+      return [steps.billedBefore, "", amount(`-${step.amount}`)];
     case "measured":
       return [t.explanation.measures[step.measure ?? "interruption"], "", quantity(String(step.minutes), "Minutes")];
     case "rule":

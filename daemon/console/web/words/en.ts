@@ -380,6 +380,7 @@ export const en = {
       discount: "Discount",
       minimum: "Minimum",
       maximum: "Maximum",
+      billedBefore: "Billed before",
       base: "What the month costs for time",
       credit: "Service credit",
       creditedBefore: "Credited before",

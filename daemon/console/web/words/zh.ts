@@ -380,6 +380,7 @@ export const zh: Words = {
       discount: "折扣",
       minimum: "最低收费",
       maximum: "封顶",
+      billedBefore: "此前已计费",
       base: "当月按时计费部分",
       credit: "服务等级赔付",
       creditedBefore: "此前已赔付",
