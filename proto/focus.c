@@ -153,7 +153,22 @@ void focus_write_header(struct csv_writer *writer)
     csv_end_row(writer);
 }
 
-void focus_write_charge(struct csv_writer *writer, const struct focus_line *line)
+/* What has no price of its own. */
+static void write_cost(struct csv_writer *writer, const struct focus_line *line,
+                       const char *category, const char *const descriptions[2], const char *cost)
+{
+    const char *const computed[FOCUS_ORIGIN_COUNT] = {
+        [FOCUS_CATEGORY] = category,
+        [FOCUS_DESCRIPTION] = descriptions[0],
+        [FOCUS_DESCRIPTION_ZH] = descriptions[1],
+        [FOCUS_BILLED] = cost,
+        [FOCUS_PRICED] = cost,
+    };
+
+    write_row(writer, line, computed, false);
+}
+
+static void write_usage(struct csv_writer *writer, const struct focus_line *line)
 {
     struct focus_pricing pricing;
     char consumed_unit[FOCUS_UNIT_SIZE];
@@ -175,17 +190,21 @@ void focus_write_charge(struct csv_writer *writer, const struct focus_line *line
     write_row(writer, line, computed, true);
 }
 
+void focus_write_charge(struct csv_writer *writer, const struct focus_line *line)
+{
+    const char *const descriptions[] = {line->description, line->description_zh};
+
+    if (line->credit)
+        write_cost(writer, line, "Credit", descriptions, line->net);
+    else
+        write_usage(writer, line);
+}
+
 void focus_write_tax(struct csv_writer *writer, const struct focus_line *line)
 {
-    const char *const computed[FOCUS_ORIGIN_COUNT] = {
-        [FOCUS_CATEGORY] = "Tax",
-        [FOCUS_DESCRIPTION] = line->tax_description,
-        [FOCUS_DESCRIPTION_ZH] = line->tax_description_zh,
-        [FOCUS_BILLED] = line->tax,
-        [FOCUS_PRICED] = line->tax,
-    };
+    const char *const descriptions[] = {line->tax_description, line->tax_description_zh};
 
-    write_row(writer, line, computed, false);
+    write_cost(writer, line, "Tax", descriptions, line->tax);
 }
 
 /* ---- Metadata ---- */

@@ -4,7 +4,8 @@
  *
  * Invariants
  * - A line of a bill is two rows: the charge (ChargeCategory Usage, also for a monthly fee, whose
- *   ChargeFrequency is Recurring) and the tax on it.
+ *   ChargeFrequency is Recurring; or Credit, which has neither price nor quantity, and whose costs
+ *   are all what was billed) and the tax on it.
  * - ContractedCost = ContractedUnitPrice x PricingQuantity and ListCost = ListUnitPrice x
  *   PricingQuantity hold exactly; BilledCost and EffectiveCost are what was billed, in cents.
  * - What is not there is written NULL; an empty text is never written. A text that a spreadsheet
@@ -26,7 +27,7 @@ enum {
 
 enum focus_origin {
     FOCUS_GIVEN,     /* as the caller gives it, in both rows */
-    FOCUS_OF_CHARGE, /* as the caller gives it; NULL in the row of tax */
+    FOCUS_OF_CHARGE, /* as the caller gives it; NULL in the row of tax, and of a credit */
     FOCUS_CATEGORY,  /* the others are computed */
     FOCUS_DESCRIPTION,
     FOCUS_DESCRIPTION_ZH,
@@ -61,6 +62,7 @@ struct focus_line {
     const char *unit_amount;     /* the price's own, where it has one */
     const char *unit;            /* what is metered, in any words */
     const char *divide_by; /* how many of them are one billed unit, where they were converted */
+    bool credit;           /* given for something that was missed */
 };
 
 struct focus_pricing {

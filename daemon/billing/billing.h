@@ -7,6 +7,8 @@
  * - A tenant's month is settled by its final invoice: from then its usage counts in the next month.
  * - A run may be repeated, killed half-way, or run on two hosts at once: nothing doubles. One
  * account's failure stalls no other.
+ * - A missed service level is credited once: a settled month by what stands on its bill, whatever
+ * is found out later by the difference on the next one.
  * - A month is closed in the transaction that found every term of the gate in agreement.
  */
 #ifndef DAEMON_BILLING_BILLING_H

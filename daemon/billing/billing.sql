@@ -99,6 +99,11 @@ coalesce((select max(g.number) from plan_assignments g
    and g.starts_at < ((d.day + 1)::timestamp at time zone of_zone)
    and (g.ends_at is null or g.ends_at > (d.day::timestamp at time zone of_zone)))
 
+-- What a credit is for; of a settled month it names that.
+-- fragment: credit_text(d, m, what, interruption, installation, minutes, r)
+what || case d.measure when 'interruption' then interruption else installation end || ' ' || (d.credit ->> 'minutes')
+|| minutes || case when d.month < m.period then ' · ' || d.month else '' end || ' · ' || r.name
+
 -- statement: list_billing_runs
 select r.id as cursor, {{run_document r}} as document
 from billing_runs r
@@ -369,6 +374,7 @@ select refuse('not_found', null) where not exists (select from tenants t where t
 -- due when the resource first becomes active, days for a recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
 -- Usage of an earlier month that counts in this one has rows of its own (correction_of), with what that month
 -- was billed for before: `already`, null where it had no line.
+-- After them come the credits for missed service levels, which are shares of what is `creditable`.
 --
 -- A part of a month, by the charge's proration: calendar_day, its active days; fixed_30, the same where every
 -- month has thirty days, since the last one stands for what is missing or too much; none, the whole, and once
@@ -466,39 +472,56 @@ with month as (
     join meters meter on meter.code = c.charge ->> 'meter' and meter.source <> 'derived'
     join usage u on u.resource_id = c.resource_id and u.number = c.number
         and u.meter_id = meter.id and u.own_month < m.period
+), billed as (
+    select row_number() over (order by r.id, c.number, c.place, i.own_month) as place, r.id as resource_id, r.offering_id, c.plan_id, c.plan_version, c.charge ->> 'code' as charge_code,
+           c.charge ->> 'kind' as kind, c.charge::text as charge,
+           (c.charge ->> 'name') || ' · ' || r.name as description,
+           coalesce(nullif(c.charge ->> 'name_en', ''), c.charge ->> 'name') || ' · ' || r.name as description_en,
+           case when i.own_month < m.period then i.own_month end as correction_of,
+           trim_scale(i.quantity)::text as quantity, trim_scale(i.already)::text as already,
+           i.active_days, i.period_days, i.meter_id,
+           case when i.own_month = m.period and (c.charge ->> 'kind' = 'recurring' or meter.source = 'derived') then true end as creditable,
+           coalesce(meter.unit, case c.charge ->> 'kind' when 'one_off' then 'Units' else 'Months' end) as unit,
+           instant_text(greatest(period_start(i.own_month, m.time_zone), c.starts_at)) as service_starts_at,
+           instant_text(least(period_end(i.own_month, m.time_zone), c.ends_at)) as service_ends_at,
+           o.tax_category, trim_scale(tax.rate)::text as tax_rate,
+           case when c.charge -> 'price' ->> 'model' = 'percentage' and meter.source = 'events' then (
+               select json_agg(json_build_array(e.data ->> meter.value_property, e.period < m.period)
+                               order by e.time, e.id)::text
+               from events e
+               where e.tenant_id = :tenant and e.resource_id = r.id and e.type = meter.event_type
+                 and e.period <= m.period
+                 and e.time >= period_start(i.own_month, m.time_zone) and e.time < period_end(i.own_month, m.time_zone)
+                 and e.data ->> meter.value_property is not null
+                 and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events,
+           null as credit
+    from month m
+    cross join item i
+    join charged c on c.resource_id = i.resource_id and c.number = i.number and c.place = i.place
+    join resources r on r.tenant_id = :tenant and r.id = c.resource_id
+    join offerings o on o.id = r.offering_id
+    left join meters meter on meter.id = i.meter_id
+    left join lateral (
+        select t.rate from tax_rates t
+        where t.category = o.tax_category
+          and t.valid_from <= (least(period_end(i.own_month, m.time_zone), c.ends_at) at time zone m.time_zone
+                               - interval '1 microsecond')::date
+        order by t.valid_from desc limit 1) tax on true
 )
-select r.id as resource_id, r.offering_id, c.plan_id, c.plan_version, c.charge ->> 'code' as charge_code,
-       c.charge ->> 'kind' as kind, c.charge::text as charge,
-       (c.charge ->> 'name') || ' · ' || r.name as description,
-       coalesce(nullif(c.charge ->> 'name_en', ''), c.charge ->> 'name') || ' · ' || r.name as description_en,
-       case when i.own_month < m.period then i.own_month end as correction_of,
-       trim_scale(i.quantity)::text as quantity, trim_scale(i.already)::text as already,
-       i.active_days, i.period_days, i.meter_id, coalesce(meter.unit, case c.charge ->> 'kind' when 'one_off' then 'Units' else 'Months' end) as unit,
-       instant_text(greatest(period_start(i.own_month, m.time_zone), c.starts_at)) as service_starts_at,
-       instant_text(least(period_end(i.own_month, m.time_zone), c.ends_at)) as service_ends_at,
-       o.tax_category, trim_scale(tax.rate)::text as tax_rate,
-       case when c.charge -> 'price' ->> 'model' = 'percentage' and meter.source = 'events' then (
-           select json_agg(json_build_array(e.data ->> meter.value_property, e.period < m.period)
-                           order by e.time, e.id)::text
-           from events e
-           where e.tenant_id = :tenant and e.resource_id = r.id and e.type = meter.event_type
-             and e.period <= m.period
-             and e.time >= period_start(i.own_month, m.time_zone) and e.time < period_end(i.own_month, m.time_zone)
-             and e.data ->> meter.value_property is not null
-             and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events
-from month m
-cross join item i
-join charged c on c.resource_id = i.resource_id and c.number = i.number and c.place = i.place
-join resources r on r.tenant_id = :tenant and r.id = c.resource_id
-join offerings o on o.id = r.offering_id
-left join meters meter on meter.id = i.meter_id
-left join lateral (
-    select t.rate from tax_rates t
-    where t.category = o.tax_category
-      and t.valid_from <= (least(period_end(i.own_month, m.time_zone), c.ends_at) at time zone m.time_zone
-                           - interval '1 microsecond')::date
-    order by t.valid_from desc limit 1) tax on true
-order by r.id, c.number, c.place, i.own_month
+select b.place, b.resource_id, b.offering_id, b.plan_id, b.plan_version, b.charge_code, b.kind, b.charge, b.description,
+       b.description_en, b.correction_of, b.quantity, b.already, b.active_days, b.period_days, b.meter_id, b.creditable,
+       b.unit, b.service_starts_at, b.service_ends_at, b.tax_category, b.tax_rate, b.events, b.credit, false as after
+from billed b
+union all
+select d.place, r.id, r.offering_id, d.plan_id, d.plan_version, 'service-credit-' || d.measure, 'service_credit', null,
+       {{credit_text d, m, '服务等级赔付 · ', '业务中断', '安装延期', ' 分钟', r}},
+       {{credit_text d, m, 'Service credit · ', 'interruption', 'late installation', ' minutes', r}},
+       case when d.month < m.period then d.month end, null, null, null, null, null, null, 'Minutes',
+       instant_text(period_start(d.month, m.time_zone)), instant_text(period_end(d.month, m.time_zone)),
+       d.tax_category, trim_scale(d.tax_rate)::text, null, d.credit::text, true
+from month m cross join service_credits_due(:tenant, m.period) d
+join resources r on r.tenant_id = :tenant and r.id = d.resource_id
+order by after, place
 
 -- statement: drop_draft_invoice
 delete from invoices i where i.tenant_id = :tenant and i.id = :id and i.state = 'draft'
@@ -533,6 +556,14 @@ values (:tenant, :id, :line::integer, :kind, :correction_of, :resource_id, :offe
         :service_starts_at::timestamptz, :service_ends_at::timestamptz, :quantity::numeric, :unit,
         :billed_quantity::numeric, :unit_amount::numeric, :amount::numeric, :net::numeric,
         :tax_category, :tax_rate::numeric, :tax::numeric, :price::jsonb, :steps::jsonb)
+
+-- statement: insert_service_credit
+insert into service_credits (tenant_id, invoice_id, line, resource_id, period, measure, rule_id, rule_version, minutes,
+                             percent, facts)
+select :tenant, :id, :line::integer, :resource_id, f.facts ->> 'period', f.facts ->> 'measure',
+       f.facts #>> '{rule,id}', (f.facts #>> '{rule,version}')::bigint, (f.facts ->> 'minutes')::bigint,
+       :percent::numeric, f.facts
+from (select :facts::jsonb as facts) f
 
 -- statement: total_invoice
 update invoices i

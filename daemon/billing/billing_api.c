@@ -96,10 +96,6 @@ enum step operation_create_tax_rate(struct request *request)
 
 /* ---- Preview: a month's bill as it would be now, from the same lines as a run's ---- */
 
-/* Lines, single events and steps of the working, together: pricing them holds the event loop for
- * some 20 ms. */
-enum { PREVIEW_LIMIT = 3000 };
-
 struct preview {
     json_t *lines;
     size_t size; /* of lines and steps so far */
@@ -126,12 +122,9 @@ static bool take_line(void *context, const struct account_line *item)
     struct preview *preview = context;
     const struct line *line = &item->line;
     const char *unit_amount = line->unit_amount[0] == '\0' ? NULL : line->unit_amount;
-    const char *correction = result_is_null(item->rows, item->row, "correction_of")
-                                 ? NULL
-                                 : result_text(item->rows, item->row, "correction_of");
 
     preview->size += 1 + json_array_size(line->steps);
-    if (preview->size > PREVIEW_LIMIT)
+    if (preview->size > ACCOUNT_AT_ONCE)
         return false;
     add(&preview->net, line->net);
     add(&preview->tax, line->tax);
@@ -140,21 +133,19 @@ static bool take_line(void *context, const struct account_line *item)
         json_pack(
             "{s:i, s:s, s:s?, s:n, s:s, s:s, s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s?, "
             "s:s, s:o, s:s, s:s, s:o, s:O}",
-            "line", (int)json_array_size(preview->lines) + 1, "kind",
-            result_text(item->rows, item->row, "kind"), "correction_of", correction, "credits_line",
-            "resource_id", result_text(item->rows, item->row, "resource_id"), "offering_id",
-            result_text(item->rows, item->row, "offering_id"), "plan_id",
-            result_text(item->rows, item->row, "plan_id"), "plan_version",
-            (json_int_t)result_number(item->rows, item->row, "plan_version"), "charge_code",
-            result_text(item->rows, item->row, "charge_code"), "description",
-            result_text(item->rows, item->row, "description"), "description_en",
-            result_text(item->rows, item->row, "description_en"), "service_starts_at",
-            result_text(item->rows, item->row, "service_starts_at"), "service_ends_at",
-            result_text(item->rows, item->row, "service_ends_at"), "quantity", line->quantity,
-            "unit", result_text(item->rows, item->row, "unit"), "unit_amount", unit_amount,
-            "billed_quantity", line->billed_quantity, "net", money(line->net), "tax_rate",
-            result_text(item->rows, item->row, "tax_rate"), "exact_amount", line->amount, "tax",
-            money(line->tax), "steps", line->steps));
+            "line", (int)json_array_size(preview->lines) + 1, "kind", account_text(item, "kind"),
+            "correction_of", account_text(item, "correction_of"), "credits_line", "resource_id",
+            account_text(item, "resource_id"), "offering_id", account_text(item, "offering_id"),
+            "plan_id", account_text(item, "plan_id"), "plan_version",
+            (json_int_t)result_number(item->rows, item->base_row, "plan_version"), "charge_code",
+            account_text(item, "charge_code"), "description", account_text(item, "description"),
+            "description_en", account_text(item, "description_en"), "service_starts_at",
+            account_text(item, "service_starts_at"), "service_ends_at",
+            account_text(item, "service_ends_at"), "quantity", line->quantity, "unit",
+            account_text(item, "unit"), "unit_amount", unit_amount, "billed_quantity",
+            line->billed_quantity, "net", money(line->net), "tax_rate",
+            account_text(item, "tax_rate"), "exact_amount", line->amount, "tax", money(line->tax),
+            "steps", line->steps));
     return true;
 }
 
@@ -171,18 +162,6 @@ static json_t *preview_document(struct request *request, struct preview *preview
                      money(tax), "total", money(total), "lines", preview->lines);
 }
 
-/* Rows and single events, seen before any is read: an event is an array within its column's. */
-static bool too_large(const PGresult *rows)
-{
-    size_t size = (size_t)PQntuples(rows);
-
-    for (int row = 0; row < PQntuples(rows); row++)
-        for (const char *at = result_text(rows, row, "events"); (at = strchr(at, '[')) != NULL;
-             at++)
-            size++;
-    return size > PREVIEW_LIMIT;
-}
-
 static enum step answer_preview(struct request *request, const PGresult *rows)
 {
     struct preview preview = {0};
@@ -190,7 +169,7 @@ static enum step answer_preview(struct request *request, const PGresult *rows)
     json_t *document;
     enum step next;
 
-    if (too_large(rows))
+    if (account_too_large(rows))
         return request_refuse(request, "preview_too_large", NULL);
     preview.lines = json_array();
     number_start(&preview.net);
@@ -199,7 +178,7 @@ static enum step answer_preview(struct request *request, const PGresult *rows)
         document = preview_document(request, &preview);
         next = request_answer_json(request, 200, document);
         json_decref(document);
-    } else if (preview.size > PREVIEW_LIMIT) {
+    } else if (preview.size > ACCOUNT_AT_ONCE) {
         next = request_refuse(request, "preview_too_large", NULL);
     } else {
         next = request_refuse(request, "account_failed", problem);

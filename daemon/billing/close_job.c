@@ -48,24 +48,26 @@ static void note_difference(struct close *close, const char *tenant, const PGres
                                         value, "billed", billed));
 }
 
-static bool same_texts(const PGresult *left, int left_row, const PGresult *right, int right_row,
-                       const char *const *columns)
+/* Whether the line billed is for the same. */
+static bool same_charge(const PGresult *billed, int row, const struct account_line *item)
 {
-    for (const char *const *column = columns; *column != NULL; column++)
-        if (strcmp(result_text(left, left_row, *column), result_text(right, right_row, *column)) !=
-            0)
+    static const char *const key[] = {"resource_id",  "charge_code",   "plan_id",
+                                      "plan_version", "correction_of", NULL};
+
+    for (const char *const *column = key; *column != NULL; column++) {
+        const char *text = account_text(item, *column);
+        if (strcmp(result_text(billed, row, *column), text == NULL ? "" : text) != 0)
             return false;
+    }
     return true;
 }
 
 static bool compare_line(void *context, const struct account_line *item)
 {
-    static const char *const key[] = {"resource_id",  "charge_code",   "plan_id",
-                                      "plan_version", "correction_of", NULL};
     struct walk *walk = context;
     const PGresult *billed = walk->billed;
     int row = walk->row++;
-    bool there = row < PQntuples(billed) && same_texts(billed, row, item->rows, item->row, key);
+    bool there = row < PQntuples(billed) && same_charge(billed, row, item);
 
     walk->close->rated.compared++;
     if (there && strcmp(result_text(billed, row, "quantity"), item->line.quantity) == 0 &&

@@ -169,25 +169,34 @@ static bool price_charge(const struct line_request *request, const struct price 
                                      : price_metered(request, price, result, problem);
 }
 
-static void write_money(const struct line_request *request, const struct price *price,
-                        const struct price_result *result, struct line *line)
+void line_write_money(const struct number *amount, const char *tax_rate, struct line *line)
 {
     struct number net, tax;
 
     number_start(&net);
     number_start(&tax);
-    number_write(&result->amount, line->amount);
-    number_write(&result->billed_quantity, line->billed_quantity);
-    number_round(&net, &result->amount, CURRENCY_DIGITS, ROUND_NEAREST);
+    number_write(amount, line->amount);
+    number_round(&net, amount, CURRENCY_DIGITS, ROUND_NEAREST);
     number_write_fixed(&net, CURRENCY_DIGITS, line->net);
-    check(number_parse_stored(&tax, slice_of(request->tax_rate)));
+    check(number_parse_stored(&tax, slice_of(tax_rate)));
     number_multiply(&tax, &tax, &net);
     number_write_fixed(&tax, CURRENCY_DIGITS, line->tax);
-    line->unit_amount[0] = '\0';
-    if (price_unit_amount(price, &tax))
-        number_write(&tax, line->unit_amount);
     number_end(&net);
     number_end(&tax);
+}
+
+static void write_result(const struct line_request *request, const struct price *price,
+                         const struct price_result *result, struct line *line)
+{
+    struct number unit_amount;
+
+    number_start(&unit_amount);
+    number_write(&result->billed_quantity, line->billed_quantity);
+    line->unit_amount[0] = '\0';
+    if (price_unit_amount(price, &unit_amount))
+        number_write(&unit_amount, line->unit_amount);
+    number_end(&unit_amount);
+    line_write_money(&result->amount, request->tax_rate, line);
 }
 
 bool line_make(const struct line_request *request, struct line *line,
@@ -214,7 +223,7 @@ bool line_make(const struct line_request *request, struct line *line,
     }
     bool good = price_charge(request, price, line, &result, problem);
     if (good) {
-        write_money(request, price, &result, line);
+        write_result(request, price, &result, line);
         line->steps = json_incref(result.steps);
         price_result_end(&result);
     }

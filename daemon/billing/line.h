@@ -42,4 +42,7 @@ bool line_make(const struct line_request *request, struct line *line,
                char problem[LINE_PROBLEM_SIZE]);
 void line_end(struct line *line);
 
+/* Writes amount, net and tax of an exact amount. */
+void line_write_money(const struct number *amount, const char *tax_rate, struct line *line);
+
 #endif

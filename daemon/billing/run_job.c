@@ -38,12 +38,17 @@ static const char *or_null(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-/* A column of the charge's row, NULL where it is NULL. */
-static const char *of_row(const struct account_line *item, const char *column)
+/* What a settled month is credited by, and a later one has to know. */
+static void store_credit(struct invoice *invoice, const struct account_line *item,
+                         const char *number)
 {
-    return result_is_null(item->rows, item->row, column)
-               ? NULL
-               : result_text(item->rows, item->row, column);
+    char *facts = json_dumps(item->credit, JSON_COMPACT);
+
+    PQclear(session_run_named(invoice->session, &statement_insert_service_credit, "tenant",
+                              invoice->tenant, "id", invoice->id, "line", number, "resource_id",
+                              account_text(item, "resource_id"), "percent", item->percent, "facts",
+                              facts, NULL));
+    free(facts);
 }
 
 static bool store_line(void *context, const struct account_line *item)
@@ -51,25 +56,30 @@ static bool store_line(void *context, const struct account_line *item)
     struct invoice *invoice = context;
     const struct line *line = &item->line;
     char number[NUMBER_SIZE];
-    char *price = json_dumps(json_object_get(item->charge, "price"), JSON_COMPACT);
+    const json_t *priced = json_object_get(item->charge, "price");
+    char *price = priced == NULL ? NULL : json_dumps(priced, JSON_COMPACT);
     char *steps = json_dumps(line->steps, JSON_COMPACT);
 
     snprintf(number, sizeof number, "%" PRId64, ++invoice->lines);
     PQclear(session_run_named(
         invoice->session, &statement_insert_invoice_line, "tenant", invoice->tenant, "id",
-        invoice->id, "line", number, "kind", of_row(item, "kind"), "correction_of",
-        of_row(item, "correction_of"), "resource_id", of_row(item, "resource_id"), "offering_id",
-        of_row(item, "offering_id"), "plan_id", of_row(item, "plan_id"), "plan_version",
-        of_row(item, "plan_version"), "charge_code", of_row(item, "charge_code"), "description",
-        of_row(item, "description"), "description_en", of_row(item, "description_en"), "meter_id",
-        of_row(item, "meter_id"), "service_starts_at", of_row(item, "service_starts_at"),
-        "service_ends_at", of_row(item, "service_ends_at"), "quantity", line->quantity, "unit",
-        of_row(item, "unit"), "billed_quantity", line->billed_quantity, "unit_amount",
+        invoice->id, "line", number, "kind", account_text(item, "kind"), "correction_of",
+        account_text(item, "correction_of"), "resource_id", account_text(item, "resource_id"),
+        "offering_id", account_text(item, "offering_id"), "plan_id", account_text(item, "plan_id"),
+        "plan_version", account_text(item, "plan_version"), "charge_code",
+        account_text(item, "charge_code"), "description", account_text(item, "description"),
+        "description_en", account_text(item, "description_en"), "meter_id",
+        account_text(item, "meter_id"), "service_starts_at",
+        account_text(item, "service_starts_at"), "service_ends_at",
+        account_text(item, "service_ends_at"), "quantity", line->quantity, "unit",
+        account_text(item, "unit"), "billed_quantity", line->billed_quantity, "unit_amount",
         or_null(line->unit_amount), "amount", line->amount, "net", line->net, "tax_category",
-        of_row(item, "tax_category"), "tax_rate", of_row(item, "tax_rate"), "tax", line->tax,
-        "price", price, "steps", steps, NULL));
+        account_text(item, "tax_category"), "tax_rate", account_text(item, "tax_rate"), "tax",
+        line->tax, "price", price, "steps", steps, NULL));
     free(price);
     free(steps);
+    if (item->credit != NULL)
+        store_credit(invoice, item, number);
     return !session_failed(invoice->session);
 }
 

@@ -31,12 +31,13 @@ static const struct {
 };
 
 enum { PART_COUNT = sizeof parts / sizeof parts[0] };
+enum { CREDIT = FOCUS_COLUMN_COUNT + PART_COUNT, VALUE_COUNT };
 
 /* First the columns as they stand in the file, without a name where they are computed; then the
  * parts. */
 static size_t columns(size_t query, const char *names[EXPORT_COLUMNS_LIMIT])
 {
-    _Static_assert(FOCUS_COLUMN_COUNT + PART_COUNT <= EXPORT_COLUMNS_LIMIT, "columns have a place");
+    _Static_assert((int)VALUE_COUNT <= (int)EXPORT_COLUMNS_LIMIT, "columns have a place");
     (void)query;
     for (size_t i = 0; i < FOCUS_COLUMN_COUNT; i++) {
         bool given =
@@ -45,7 +46,8 @@ static size_t columns(size_t query, const char *names[EXPORT_COLUMNS_LIMIT])
     }
     for (size_t i = 0; i < PART_COUNT; i++)
         names[FOCUS_COLUMN_COUNT + i] = parts[i].name;
-    return FOCUS_COLUMN_COUNT + PART_COUNT;
+    names[CREDIT] = "credit";
+    return VALUE_COUNT;
 }
 
 static void read_line(const char *const *values, struct focus_line *line)
@@ -56,6 +58,7 @@ static void read_line(const char *const *values, struct focus_line *line)
         const char **part = (void *)((char *)line + parts[i].place);
         *part = values[FOCUS_COLUMN_COUNT + i];
     }
+    line->credit = values[CREDIT] != NULL;
 }
 
 static void begin(struct export_set *set)

@@ -6,19 +6,19 @@ const struct actor_role actor_roles[] = {
      "overview:read tenants:* users:* api-keys:* catalog:* resources:* terminals:* "
      "broadband:* software:* licence-keys:* entitlements:read vendors:* events:* usage:* "
      "meters:* invoices:read billing-runs:read periods:read exports:read operations:read "
-     "orders:* approval-rules:* work-orders:* service-levels:* tickets:* maintenances:* "
-     "audit:read"},
+     "orders:* approval-rules:* work-orders:* service-levels:* service-credit-rules:* "
+     "tickets:* maintenances:* audit:read"},
     {"finance", "overview:read tenants:read users:read catalog:read resources:read terminals:read "
                 "software:read vendors:read events:read usage:read meters:read billing-runs:* "
                 "invoices:* periods:* exports:* operations:read orders:read orders:approve "
-                "approval-rules:read work-orders:read service-levels:read tickets:read "
-                "maintenances:read audit:read"},
+                "approval-rules:read service-credit-rules:* work-orders:read service-levels:read "
+                "tickets:read maintenances:read audit:read"},
     {"auditor",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read vendors:read events:read usage:read "
      "meters:read billing-runs:read invoices:read periods:read exports:read operations:read "
-     "orders:read approval-rules:read work-orders:read service-levels:read tickets:read "
-     "maintenances:read audit:read"},
+     "orders:read approval-rules:read service-credit-rules:read work-orders:read "
+     "service-levels:read tickets:read maintenances:read audit:read"},
     {"park_manager",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read usage:read meters:read invoices:read "

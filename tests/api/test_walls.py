@@ -17,8 +17,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?")
 LOGIN_ROLES = ("bccd_tenant", "bccd_operator", "bccd_jobs", "bccd_auth")
 LOGINS = "'" + "', '".join(LOGIN_ROLES) + "'"
 # Tables whose rows are no tenant's.
-OPERATORS_OWN = ("exports", "approval_rules", "terminal_models", "terminal_locations", "stock_takes",
-                 "vendor_brokers")
+OPERATORS_OWN = ("exports", "approval_rules", "service_credit_rules", "terminal_models", "terminal_locations",
+                 "stock_takes", "vendor_brokers")
 # Tables whose rows belong to a tenant and are found without it: by a key's or a session's digest, or
 # by number in the one trail of all tenants.
 KEYED_OTHERWISE = {"api_keys", "sessions", "audit_events"}
@@ -158,6 +158,9 @@ class WallTest(ApiTest):
         self.expect(answer, 202)
         self.expect(self.platform.post("/v1/approval-rules", {
             "name": "所有订单", "steps": [{"side": "operator", "roles": ["operator"]}]}), 201)
+        self.expect(self.platform.post("/v1/service-credit-rules", {
+            "name": "中断赔付", "kind": "broadband", "measure": "interruption",
+            "tiers": [{"over_minutes": 60, "percent": "10"}]}), 201)
         own, foreign, closed = (self.make_world(name) for name in ("own", "foreign", "closed"))
         self.expect(self.platform.post(f"/v1/tenants/{closed['tenant']['id']}/close"), 200)
         return {"own": own, "foreign": foreign, "closed": closed}

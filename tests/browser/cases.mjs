@@ -153,6 +153,16 @@ export async function keyboard_only(open, options) {
   await page.waitForURL("**/console/bills");
 }
 
+/** What the explanation of a line of late usage says, step by step. */
+export async function late_usage(open, options) {
+  const visitor = await open({ language: "en" });
+  await visitor.signIn(options.users.root);
+  await visitor.goto(`/console/bills/${options.bill}`);
+  await visitor.page.locator("tr:has(.badge.warning) button.expander").first().click();
+  await visitor.settled();
+  return visitor.page.locator(".working li").allInnerTexts();
+}
+
 /** The figures as the screens show them, for the test to hold against the API. */
 export async function figures(open, options) {
   const visitor = await open({ language: "en" });

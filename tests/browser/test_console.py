@@ -104,6 +104,18 @@ class UseTest(BrowserTest):
         self.assertIn(seen["digest"], seen["digests"])
 
 
+class BugTest(BrowserTest):
+    """What was wrong once; each by its number."""
+
+    def test_bug_0070_late_usage_is_explained(self):
+        """The page of the bill was gone: it had no words for what had been billed before."""
+        late = self.database().rows("""
+            select l.invoice_id, l.amount::text as amount from invoice_lines l join invoices i on i.id = l.invoice_id
+            where i.kind = 'period' and l.correction_of is not null and l.kind = 'usage' limit 1""")[0]
+        seen = self.drive("late_usage", bill=late["invoice_id"])
+        self.assertTrue(any(step.startswith("Billed before") for step in seen), seen)
+
+
 class ReferenceTest(BrowserTest):
     def test_reference(self):
         document = json.loads(self.daemon.get("/openapi.json")[1])

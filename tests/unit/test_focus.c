@@ -95,6 +95,32 @@ TEST(focus_tax_row_has_no_price)
     buffer_free(&buffer);
 }
 
+TEST(focus_credit_row_costs_what_was_billed)
+{
+    static const char *const costs[] = {"BilledCost", "EffectiveCost", "ListCost",
+                                        "ContractedCost"};
+    static const char *const empty[] = {"ConsumedQuantity", "ConsumedUnit", "PricingQuantity",
+                                        "ListUnitPrice",    "SkuId",        "SkuPriceId"};
+    struct buffer buffer = buffer_make(ROW_LIMIT);
+    struct csv_writer writer = csv_writer_make(&buffer, false);
+    struct focus_line line = usual_line();
+    char text[FOCUS_UNIT_SIZE];
+
+    line.credit = true;
+    line.unit_amount = NULL;
+    line.net = "-1.51";
+    line.amount = "-1.505";
+    focus_write_charge(&writer, &line);
+    EXPECT_TEXT(field(buffer.data, "ChargeCategory", text), "Credit");
+    for (size_t i = 0; i < sizeof costs / sizeof costs[0]; i++)
+        EXPECT_TEXT(field(buffer.data, costs[i], text), "-1.51");
+    for (size_t i = 0; i < sizeof empty / sizeof empty[0]; i++)
+        EXPECT_TEXT(field(buffer.data, empty[i], text), "NULL");
+    EXPECT_TEXT(field(buffer.data, "ResourceId", text), "given");
+    EXPECT(strstr(buffer.data, ",\"Rent, monthly\",") != NULL);
+    buffer_free(&buffer);
+}
+
 TEST(focus_never_writes_an_empty_text)
 {
     struct buffer buffer = buffer_make(ROW_LIMIT);

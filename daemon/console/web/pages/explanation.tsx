@@ -13,13 +13,20 @@ import { t, wordFor } from "../words/words";
 type Invoice = Schemas["Invoice"];
 type Explanation = Schemas["InvoiceLineExplanation"];
 type PriceStep = Schemas["PriceStep"];
-/** A step of a line: one of a price's, or the share of the period. */
+/** A step of a line: one of a price's, the share of the period, what comes off late usage, or one of a service credit. */
 type Step = Omit<PriceStep, "step"> & {
-  step: PriceStep["step"] | "proration";
+  step: PriceStep["step"] | "proration" | "billed_before" | "measured" | "rule" | "base" | "service_credit" | "credited_before" | "left_for_later";
   share?: string;
   method?: string;
   active_days?: number;
   period_days?: number;
+  measure?: Schemas["ServiceMeasure"];
+  minutes?: number;
+  name?: string;
+  version?: number;
+  over_minutes?: number;
+  percent?: string;
+  lines?: { line: number; net: string }[];
 };
 interface Day {
   day: string;
@@ -45,6 +52,24 @@ function written(step: Step, currency: string): [string, string, string] {
         }`,
         number(step.share),
       ];
+    case "billed_before":
+      return [steps.billedBefore, "", amount(`-${step.amount}`)];
+    case "measured":
+      return [t.explanation.measures[step.measure ?? "interruption"], "", quantity(String(step.minutes), "Minutes")];
+    case "rule":
+      return [
+        `${step.name} · ${t.resources.version(step.version ?? 1)}`,
+        t.explanation.over(quantity(String(step.over_minutes), "Minutes")),
+        `${number(step.percent)}%`,
+      ];
+    case "base":
+      return [steps.base, (step.lines ?? []).map(({ net }) => amount(net)).join(" + "), result];
+    case "service_credit":
+      return [steps.credit, `${amount(step.of)}${TIMES}${number(step.percent)}%`, result];
+    case "credited_before":
+      return [steps.creditedBefore, "", result];
+    case "left_for_later":
+      return [steps.leftForLater, "", result];
     case "negative":
       return [steps.negative, number(step.quantity), result];
     case "convert":
@@ -186,7 +211,7 @@ export function LineExplanation({ bill, line }: { bill: Invoice; line: number })
           </div>
           <Facts
             facts={[
-              [t.explanation.model, wordFor(t.models, data.price.model)],
+              data.price && [t.explanation.model, wordFor(t.models, data.price.model)],
               [t.resources.plan, `${String(data.plan["code"])} · ${t.resources.version(Number(data.plan["version"]))}`],
               [t.explanation.published, <Time at={String(data.plan["published_at"])} />],
               data.meter && [t.usage.meter, String(data.meter["code"])],
