@@ -434,6 +434,28 @@ class TestCancelling(OrderTest):
         self.assertEqual(order["state"], "cancelled")
         self.assertEqual([each["state"] for each in self.resources(order)], ["terminated", "rejected"])
 
+    def test_bug_0092_it_goes_on_until_all_of_it_has_gone(self):
+        """It ended when its first item had gone, before the one in use was taken back."""
+        order = self.placed(self.rent("broadband"), self.rent("terminal", count=2), self.rent("software"),
+                            self.rent("broadband"))
+        _, used, _, software, line = self.resources(order)
+        for resource, kind in ((used, "terminal"), (software, "software"), (line, "broadband")):
+            self.install(resource, kind)
+        device = self.expect(self.owner.get(f"/v1/resources/{used['id']}"), 200)["terminal"]["terminal"]
+        order = self.do(order, "cancel", {"include_completed": True})
+        self.assertEqual((order["state"], order["ended_at"], [each["state"] for each in order["items"]]),
+                         ("cancelling", None, ["cancelled", "cancelling", "cancelled", "cancelling"]))
+        self.assertEqual([each["state"] for each in self.resources(order)],
+                         ["rejected", "terminating", "rejected", "terminated", "terminating"])
+        self.act(line, "terminate")
+        self.expect(self.platform.post(f"/v1/terminals/{device['id']}/check-in", {"condition": "good"}), 200)
+        self.act(used, "terminate")
+        order = self.seen(order)
+        self.assertEqual((order["state"], {each["state"] for each in order["items"]}),
+                         ("cancelled", {"cancelled"}))
+        events = self.owner.all(f"/v1/orders/{order['id']}/history")
+        self.assertEqual([each["event"] for each in events].count("end"), 1)
+
     def test_one_item(self):
         order = self.placed(self.rent("software"), self.rent("broadband"))
         self.do(order, "cancel", {"item": 3}, status=422, code="reference_unknown")
