@@ -362,6 +362,28 @@ class TestApproval(OrderTest):
         self.assertTrue(waits(self.rent("terminal", count=9), admin))
         self.assertFalse(waits(self.rent("software", software={"seats": 1000}), admin))  # another kind
 
+    def test_bug_0094_a_rule_for_any_amount_is_for_less_than_nothing(self):
+        """What made the bill smaller fell under no rule, whatever else stood in the cart."""
+        dear = self.placed(self.rent("terminal", count=9))
+        self.rule(("operator", "finance"), actions=["rent_broadband", "return"])
+        self.assertEqual(self.placed(*({"action": "return", "resource_id": each["id"]}
+                                       for each in self.resources(dear)))["state"], "pending_approval")
+        other = self.placed(self.rent("terminal", count=9))
+        order = self.placed(self.rent("broadband"), *({"action": "change", **self.other_plan(each)}
+                                                      for each in self.resources(other)))
+        self.assertTrue(order["quote"]["recurring"]["amount"].startswith("-"))
+        self.assertEqual(order["state"], "pending_approval")
+
+    def other_plan(self, resource):
+        """One that costs nothing."""
+        def make():
+            plan = self.expect(self.platform.post("/v1/plans", {
+                "offering_id": self.offers()["terminal"]["offering"]["id"], "code": unique("free"),
+                "name": "免费", "charges": [flat("rent", "0.00")]}), 201)
+            self.expect(self.platform.post(f"/v1/plans/{plan['id']}/publish"), 200)
+            return plan
+        return {"resource_id": resource["id"], "plan_id": self.shared.once("free plan", make)["id"]}
+
     def test_rejected(self):
         self.rule(("operator", "operator"), actions=["rent_software"])
         order = self.placed(self.rent("software"))
