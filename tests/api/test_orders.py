@@ -169,6 +169,16 @@ class TestLife(OrderTest):
         self.assertEqual([each["id"] for each in self.expect(found, 200)["data"]], [order["id"]])
         self.expect(self.platform.post("/v1/orders", {"items": [self.rent("software")]}), 422, "reference_unknown")
 
+    def test_bug_0095_what_changed_without_its_version_is_sent(self):
+        order = self.placed(self.rent("broadband"))
+        [work] = self.owner.all("/v1/work-orders", {"order_id": order["id"]})
+        paths = [f"/v1/orders/{order['id']}", f"/v1/work-orders/{work['id']}"]
+        seen = [self.owner.get(path).etag for path in paths]
+        self.act(self.resources(order)[0], "provision")
+        for path, etag, find in zip(paths, seen, (self.resources, lambda now: now["resources"])):
+            now = self.expect(self.owner.get(path, headers={"If-None-Match": etag}), 200)
+            self.assertEqual(find(now)[0]["state"], "provisioning")
+
     def test_one_item_fails_alone(self):
         taken = self.rent("broadband")
         self.placed(taken)
