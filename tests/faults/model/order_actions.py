@@ -1,6 +1,6 @@
 """Operations on orders."""
 
-from model import orders, resources
+from model import orders, resources, work
 from model.actions import WRONG, action, chance, pick, someone
 from model.state import Order
 from model.walker import Call
@@ -110,7 +110,7 @@ def fulfil(walker, order, actor, answer):
     part = walker.part
     orders.begin(part, order, actor, answer.json)
     found = walker.get(part.operator, f"/v1/work-orders?order_id={order.id}&limit=100").json["data"]
-    orders.learn_work(part, order, found, actor)
+    work.learn(part, order, found, actor)
 
 
 def needs_approval(order):

@@ -1,6 +1,6 @@
 """What actions on resources make of them, and why they are refused."""
 
-from model import orders
+from model import orders, work
 from model.state import ENDED
 
 EVERYWHERE = {
@@ -113,7 +113,7 @@ def act(part, resource, action, actor, body, side="operator", asker=None):
     if to_state in ENDED:
         release(part, resource)
     if to_state != before:
-        orders.follow_work(part, resource, asker or actor)
+        work.follow(part, resource, asker or actor)
         orders.follow(part, resource, asker or actor)
 
 

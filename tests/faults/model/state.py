@@ -47,14 +47,15 @@ class Line:
     """The part of a resource that is a broadband line."""
 
     def __init__(self, name, point=None, tier=None):
-        self.name, self.point, self.tier, self.next_tier, self.static = name, point, tier, None, None
+        self.name, self.point, self.tier = name, point, tier
+        self.next_tier = self.static = None
         self.addresses = {}  # that it has: pool and address by the assignment's id
         self.past = {}
 
 
 class Terminal:
     """Each movement makes a version. Of a device of the common model each client that has it keeps what
-    it has seen of it, since the next one may learn that it has it before the last one that it has not."""
+    it has seen: the next one may learn that it has it before the last one that it has not."""
 
     def __init__(self, identifier, tag, model, actor=None):
         self.id, self.tag, self.model = identifier, tag, model

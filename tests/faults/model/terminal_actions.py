@@ -1,4 +1,5 @@
-"""Operations on devices: a client's own model, which it alone moves, and the common one, of which all take."""
+"""Operations on devices: of a client's own model, which it alone moves, and of the common one, of which
+all take."""
 
 from model import terminals
 from model.actions import WRONG, action, chance, pick

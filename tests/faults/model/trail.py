@@ -25,7 +25,8 @@ INVARIANTS = {
                                 where t.resource_id = r.id order by t.number desc limit 1)""",
     "suspended without a hold, or a hold without being suspended": """
         select r.id from resources r
-        where (r.state = 'suspended') <> exists (select from resource_holds h where h.resource_id = r.id)""",
+        where (r.state = 'suspended') <> exists (
+            select from resource_holds h where h.resource_id = r.id)""",
     "more seats than are rented": """
         select s.resource_id from software_seats s
         join resource_quantities q on q.resource_id = s.resource_id and q.ends_at is null
@@ -48,7 +49,8 @@ INVARIANTS = {
         select b.id from address_assignments a
         join address_assignments b on b.address = a.address and b.assigned_at > a.assigned_at
         join address_pools p on p.id = a.pool_id
-        where a.ended_at is null or b.assigned_at < a.ended_at + make_interval(hours => p.quarantine_hours)""",
+        where a.ended_at is null
+           or b.assigned_at < a.ended_at + make_interval(hours => p.quarantine_hours)""",
     "a plan or a quantity that is open though all has ended": """
         select r.id from resources r
         where r.state in ('terminating', 'terminated', 'rejected')
@@ -148,7 +150,7 @@ class Trail:
     # ---- The audit trail ----
 
     def versions(self, name):
-        """Each version of a row has one row in the trail, that says who made it and which state it had."""
+        """Each version has one row in the trail, which says who made it, and the state that it had."""
         trail = self.rows(f"""
             select row_id, (new ->> 'version')::integer as version, actor, new ->> 'state' as state
             from audit_events

@@ -101,7 +101,7 @@ class Walker(threading.Thread):
             other = double.result()
             if other is not None and max(other.status, answer.status) < 300:
                 assert other.body == answer.body, (other, answer)
-            elif other is not None and call.stock is None:  # of a stock something may come back meanwhile
+            elif other is not None and call.stock is None:  # to a stock something may come back
                 assert other.code == answer.code, (other, answer)
         if call.takes_key and answer.status < 300:
             self.answered.append((call, key, answer))

@@ -1,6 +1,6 @@
 """Operations on work on site, which orders made."""
 
-from model import orders
+from model import work as rules
 from model.actions import WRONG, action, chance, pick
 from model.walker import Call
 
@@ -29,7 +29,8 @@ def body_of(walker, work, name):
 def scans_of(walker, about):
     """Devices for all that wait for one: those reserved for them, and others of the client's own."""
     part = walker.part
-    waiting = [each for each in about if each.state == "provisioning" and not part.held_by(each, "rented")]
+    waiting = [each for each in about if each.state == "provisioning"
+               and not part.held_by(each, "rented")]
     reserved = [device.tag for each in waiting for device in part.held_by(each, "reserved")]
     stock = [each.tag for each in part.terminals.values() if each.state == "in_stock"]
     walker.random.shuffle(stock)
@@ -48,15 +49,15 @@ def work_on_site(walker):
                          if (each.state in CLOSED) == closed])
     if work is None:
         return None
-    good = (orders.OF_PAUSED if work.paused else orders.OF_WORK).get(work.state, ())
-    names = [name for name in orders.WORK_ACTIONS if name in good or chance(walker, WRONG / 2)]
+    good = (rules.FROM_PAUSED if work.paused else rules.FROM).get(work.state, ())
+    names = [name for name in rules.ACTIONS if name in good or chance(walker, WRONG / 2)]
     name = walker.random.choices(names, [WEIGHTS[each] for each in names])[0] if names else None
     if name is None:
         return None
     body = body_of(walker, work, name)
 
     def effect(answer):
-        orders.act_on_work(part, work, name, part.operator.actor, body)
+        rules.act(part, work, name, part.operator.actor, body)
         assert answer.etag == f'"{work.version}"', repr(answer)
     return Call(part.operator, "POST", f"/v1/work-orders/{work.id}/{name}", body,
-                orders.refusal_of_work(part, work, name, body), effect)
+                rules.refusal(part, work, name, body), effect)
