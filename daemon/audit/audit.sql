@@ -8,6 +8,7 @@ select a.number as cursor,
            'row_id', a.row_id, 'action', a.action, 'old', a.old, 'new', a.new) as document
 from audit_events a
 where {{own a}}
+  and (:actor_side = 'operator' or audit_shown_to_tenant(a))
   and (:object_type::text is null or a.table_name = :object_type)
   and (:row_id::text is null or a.row_id = :row_id)
   and (:actor_id::text is null or a.actor = :actor_id)

@@ -12,7 +12,8 @@ where {{own o}}
 {{page o.id}}
 
 -- statement: get_order
-select order_document(o) as document, o.version
+-- The states of its resources and items change without its version.
+select order_document(o) as document, o.version, true as changes
 from orders o
 where o.id = :order_id and {{own o}}
 

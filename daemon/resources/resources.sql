@@ -29,13 +29,14 @@ where {{own r}}
     from tenants t where t.id = r.tenant_id)))::json
 
 -- statement: get_kept_resource
-select d.document, d.version
+-- Seats, devices, and a plan that begins change it without its version.
+select d.document, d.version, true as changes
 from resource_documents d
 where d.resource_id = :resource_id and d.side = :actor_side and {{own d}} and d.holds_until > clock_timestamp()
 
 -- statement: get_resource
 -- Where none is kept.
-select resource_document(r, :actor_side) as document, r.version
+select resource_document(r, :actor_side) as document, r.version, true as changes
 from resources r
 where r.id = :resource_id and {{own r}}
 

@@ -14,7 +14,8 @@ where {{own w}}
 {{page w.id}}
 
 -- statement: get_work_order
-select work_order_document(w, :actor_side) as document, w.version
+-- The states of its resources, its documents and what is late change without its version.
+select work_order_document(w, :actor_side) as document, w.version, true as changes
 from work_orders w
 where w.id = :work_order_id and {{own w}}
 

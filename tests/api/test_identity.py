@@ -1,5 +1,6 @@
 """People and keys: who may come in, and that nobody rises by what he makes."""
 
+import datetime
 import unittest
 
 from harness import ApiTest, unique
@@ -404,20 +405,38 @@ class Audit(IdentityTest):
         self.assertEqual(self.platform.all("/v1/audit-events", {
             **since, "at[lt]": "2020-01-02T00:00:00Z"}), [])
 
-    def test_bug_0080_the_trail_says_what_changed(self):
-        """Of tables without secret columns it said neither whose the row was, nor which, nor what changed."""
+    def test_bug_0090_the_trail_says_what_was_changed(self):
+        """Of a table without secret columns it did not: neither the row, nor whose it was."""
         tenant, owner = self.tenant()
-        resource = self.request_resource(owner, "software")
+        resource = self.resource(owner, "software")
+        me = self.expect(owner.get("/v1/me"), 200)["actor"]
         path = f"/v1/resources/{resource['id']}"
-        self.expect(owner.patch(path, {"name": "新名"}, if_match="*"), 200)
-        events = owner.all("/v1/audit-events", {"row_id": resource["id"], "object_type": "resources"})
-        self.assertEqual([(event["tenant"], event["action"]) for event in events],
-                         [(tenant["id"], "update"), (tenant["id"], "insert")])
-        self.assertEqual((events[0]["old"]["name"], events[0]["new"]["name"]), (resource["name"], "新名"))
-        renamed = self.expect(self.platform.patch(f"/v1/tenants/{tenant['id']}", {"name_en": "Blue Sea"}, if_match="*"), 200)
-        event = owner.all("/v1/audit-events", {"row_id": tenant["id"]})[0]
-        self.assertEqual((event["tenant"], event["old"]["name_en"], event["new"]["name_en"]),
-                         (tenant["id"], "", renamed["name_en"]))
+        answer = owner.patch(path, {"name": "新名"}, if_match=owner.get(path).etag)
+        self.expect(answer, 200)
+        events = owner.all("/v1/audit-events", {"row_id": resource["id"]})
+        self.assertEqual([event["action"] for event in events], ["update"] * 4 + ["insert"])
+        self.assertEqual({(event["object_type"], event["tenant"]) for event in events},
+                         {("resources", tenant["id"])})
+        renamed, activated, made = events[0], events[1], events[-1]
+        self.assertEqual((renamed["actor"], renamed["request_id"]), (me, answer.header("Request-Id")))
+        self.assertEqual((renamed["old"]["name"], renamed["new"]["name"]), (resource["name"], "新名"))
+        self.assertEqual((activated["old"]["state"], activated["new"]["state"]),
+                         ("provisioning", "active"))
+        self.assertEqual((made["old"], made["new"]["state"]), (None, "requested"))
+
+    def test_a_draft_of_a_bill_is_not_shown_there(self):
+        tenant, owner = self.tenant()
+        self.resource(owner, "broadband")
+        period = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m")
+        self.assertEqual(self.bill(period, tenant)["state"], "succeeded")
+        kinds = {"object_type": "invoices"}, {"object_type": "billing_runs"}
+        for kind in kinds:
+            self.assertTrue(self.platform.all("/v1/audit-events", {"tenant": tenant["id"], **kind}))
+            self.assertEqual(owner.all("/v1/audit-events", kind), [])
+        found = self.database("bccd_tenant").rows(
+            "select number from audit_events, set_config('bccd.tenant', "
+            f"'{tenant['id']}', false) where table_name in ('invoices', 'billing_runs')")
+        self.assertEqual(found, [])
 
     def test_nobody_alters_it(self):
         self.expect(self.platform.post("/v1/audit-events", {}, check=False), 405)

@@ -169,6 +169,16 @@ class TestLife(OrderTest):
         self.assertEqual([each["id"] for each in self.expect(found, 200)["data"]], [order["id"]])
         self.expect(self.platform.post("/v1/orders", {"items": [self.rent("software")]}), 422, "reference_unknown")
 
+    def test_bug_0095_what_changed_without_its_version_is_sent(self):
+        order = self.placed(self.rent("broadband"))
+        [work] = self.owner.all("/v1/work-orders", {"order_id": order["id"]})
+        paths = [f"/v1/orders/{order['id']}", f"/v1/work-orders/{work['id']}"]
+        seen = [self.owner.get(path).etag for path in paths]
+        self.act(self.resources(order)[0], "provision")
+        for path, etag, find in zip(paths, seen, (self.resources, lambda now: now["resources"])):
+            now = self.expect(self.owner.get(path, headers={"If-None-Match": etag}), 200)
+            self.assertEqual(find(now)[0]["state"], "provisioning")
+
     def test_one_item_fails_alone(self):
         taken = self.rent("broadband")
         self.placed(taken)
@@ -362,6 +372,28 @@ class TestApproval(OrderTest):
         self.assertTrue(waits(self.rent("terminal", count=9), admin))
         self.assertFalse(waits(self.rent("software", software={"seats": 1000}), admin))  # another kind
 
+    def test_bug_0094_a_rule_for_any_amount_is_for_less_than_nothing(self):
+        """What made the bill smaller fell under no rule, whatever else stood in the cart."""
+        dear = self.placed(self.rent("terminal", count=9))
+        self.rule(("operator", "finance"), actions=["rent_broadband", "return"])
+        self.assertEqual(self.placed(*({"action": "return", "resource_id": each["id"]}
+                                       for each in self.resources(dear)))["state"], "pending_approval")
+        other = self.placed(self.rent("terminal", count=9))
+        order = self.placed(self.rent("broadband"), *({"action": "change", **self.other_plan(each)}
+                                                      for each in self.resources(other)))
+        self.assertTrue(order["quote"]["recurring"]["amount"].startswith("-"))
+        self.assertEqual(order["state"], "pending_approval")
+
+    def other_plan(self, resource):
+        """One that costs nothing."""
+        def make():
+            plan = self.expect(self.platform.post("/v1/plans", {
+                "offering_id": self.offers()["terminal"]["offering"]["id"], "code": unique("free"),
+                "name": "免费", "charges": [flat("rent", "0.00")]}), 201)
+            self.expect(self.platform.post(f"/v1/plans/{plan['id']}/publish"), 200)
+            return plan
+        return {"resource_id": resource["id"], "plan_id": self.shared.once("free plan", make)["id"]}
+
     def test_rejected(self):
         self.rule(("operator", "operator"), actions=["rent_software"])
         order = self.placed(self.rent("software"))
@@ -433,6 +465,28 @@ class TestCancelling(OrderTest):
         order = self.do(order, "cancel", {"include_completed": True})
         self.assertEqual(order["state"], "cancelled")
         self.assertEqual([each["state"] for each in self.resources(order)], ["terminated", "rejected"])
+
+    def test_bug_0092_it_goes_on_until_all_of_it_has_gone(self):
+        """It ended when its first item had gone, before the one in use was taken back."""
+        order = self.placed(self.rent("broadband"), self.rent("terminal", count=2), self.rent("software"),
+                            self.rent("broadband"))
+        _, used, _, software, line = self.resources(order)
+        for resource, kind in ((used, "terminal"), (software, "software"), (line, "broadband")):
+            self.install(resource, kind)
+        device = self.expect(self.owner.get(f"/v1/resources/{used['id']}"), 200)["terminal"]["terminal"]
+        order = self.do(order, "cancel", {"include_completed": True})
+        self.assertEqual((order["state"], order["ended_at"], [each["state"] for each in order["items"]]),
+                         ("cancelling", None, ["cancelled", "cancelling", "cancelled", "cancelling"]))
+        self.assertEqual([each["state"] for each in self.resources(order)],
+                         ["rejected", "terminating", "rejected", "terminated", "terminating"])
+        self.act(line, "terminate")
+        self.expect(self.platform.post(f"/v1/terminals/{device['id']}/check-in", {"condition": "good"}), 200)
+        self.act(used, "terminate")
+        order = self.seen(order)
+        self.assertEqual((order["state"], {each["state"] for each in order["items"]}),
+                         ("cancelled", {"cancelled"}))
+        events = self.owner.all(f"/v1/orders/{order['id']}/history")
+        self.assertEqual([each["event"] for each in events].count("end"), 1)
 
     def test_one_item(self):
         order = self.placed(self.rent("software"), self.rent("broadband"))

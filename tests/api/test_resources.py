@@ -312,6 +312,19 @@ class TestKeptDocument(ResourceTest):
         self.eventually(lambda: self.get(line)["next_plan"] is None)
         self.assertEqual([row["holds"] for row in self.kept(line)], [False, False])
 
+    def test_bug_0095_what_changed_without_its_version_is_sent(self):
+        """Its ETag said that nothing had changed."""
+        software, other = (self.resource(self.owner, kind) for kind in ("software", "terminal"))
+        paths = [f"/v1/resources/{each['id']}" for each in (software, other)]
+        seen = [self.owner.get(path) for path in paths]
+        self.expect(self.owner.post(f"{paths[0]}/seats", {"person": "李娜", "email": "li@example.com"}), 201)
+        device = seen[1].json["terminal"]["terminal"]["id"]
+        self.expect(self.platform.post(f"/v1/terminals/{device}/check-in", {"condition": "good"}), 200)
+        now = [self.expect(self.owner.get(path, headers={"If-None-Match": before.etag}), 200)
+               for path, before in zip(paths, seen)]
+        self.assertEqual(now[0]["software"]["assigned_seats"], 1)
+        self.assertIsNone(now[1]["terminal"]["terminal"])
+
     def test_many_who_change_it_at_once(self):
         seats = self.activated(software={"seats": 16})
         path = f"/v1/resources/{seats['id']}/seats"

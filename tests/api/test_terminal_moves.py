@@ -70,6 +70,22 @@ class TestReserveAny(TerminalTest):
                                        {"resource_id": resource["id"], "model": model}))
         self.assertEqual(self.expect(answer, 200)["id"], terminal["id"])
 
+    def test_bug_0096_it_is_read_when_it_is_locked(self):
+        """One that was put back meanwhile had its history told as if it had not been."""
+        model, renter = unique("model"), self.tenant()[0]
+        back, gone = self.add(model=model), self.add(model=model)
+        self.act(back, "reserve", {"resource_id": self.rented(renter, model)["id"]})
+        resource = self.rented(renter, model)
+        [answer] = self.behind(
+            f"update terminals set state = 'in_repair' where id = '{gone['id']}'; "
+            "update terminals set state = 'in_stock', condition = 'fair', holder_tenant_id = null, "
+            f"resource_id = null where id = '{back['id']}'", "terminal_reserve_any",
+            lambda: self.platform.post("/v1/terminals/reserve-any", {"resource_id": resource["id"]}))
+        self.assertEqual(self.expect(answer, 200)["id"], back["id"])
+        last = self.history(back)[0]
+        self.assertEqual([last[name] for name in ("from_state", "to_state", "condition", "resource_id")],
+                         ["in_stock", "reserved", "fair", resource["id"]])
+
     def test_two_hundred_for_fifty(self):
         model = self.model()["name"]
         self.load("asset_tag,serial,model\n" + "".join(

@@ -153,6 +153,16 @@ class TestChanges(TierTest):
         self.assertGreaterEqual(datetime.datetime.now(datetime.timezone.utc).isoformat(), starts_at[:19])
         self.assertEqual(self.authorized(line)["Mikrotik-Rate-Limit"], ["30000k/300000k"])
 
+    def test_bug_0093_what_was_to_come_ends_with_the_line(self):
+        now, later = self.tier(), self.tier()
+        line = self.line(tier_id=now["id"])
+        self.change(line, tier_id=later["id"], body={"effective_at": ahead(86400)})
+        self.assertEqual(self.shown(line)["next_tier"]["tier_id"], later["id"])
+        self.act(line, "terminate")
+        self.assertEqual([self.shown(line)[name] for name in ("tier_id", "next_tier")], [now["id"], None])
+        self.assertEqual(self.database().rows(
+            f"select number from line_tiers where resource_id = '{line['id']}' and ends_at is null"), [])
+
     def test_a_tenant_where_the_tier_allows_it(self):
         closed, free = self.tier(), self.tier(self_service=True)
         line = self.line()

@@ -116,6 +116,17 @@ class TestFromOrderToSignature(WorkTest):
         self.assertEqual(self.see(f"/v1/orders/{order['id']}")["state"], "completed")
         self.assertEqual(self.see(f"/v1/resources/{line['id']}")["state"], "terminated")
 
+    def test_bug_0091_what_failed_wants_no_visit(self):
+        """The line of an item that failed was to be taken down by two visits."""
+        line = self.resource(self.owner, "broadband")
+        item = {"action": "return", "resource_id": line["id"]}
+        late = self.expect(self.owner.post("/v1/orders", {"items": [item]}), 201)
+        first = self.ordered(item)
+        late = self.expect(self.owner.post(f"/v1/orders/{late['id']}/place"), 200)
+        self.assertEqual((late["state"], late["items"][0]["failure"]["code"]),
+                         ("cancelled", "state_conflict"))
+        self.assertEqual([len(self.work_of(each)) for each in (first, late)], [1, 0])
+
     def test_a_reserved_device_goes_where_it_was_reserved_for(self):
         order = self.ordered(self.rent("terminal", 2))
         work = self.work_of(order)[0]

@@ -58,7 +58,8 @@ class Discovery:
         return found
 
     def modules(self):
-        for path in sorted(glob.glob(os.path.join(self.tests, "*", "test_*.py"))):
+        paths = glob.glob(os.path.join(self.tests, "*", "test_*.py"))
+        for path in sorted(paths, key=lambda path: (not is_long(path), path)):
             kind, stem = os.path.basename(os.path.dirname(path)), os.path.basename(path)[:-3]
             yield self.module(path, f"{kind}/{stem}")
 
@@ -82,7 +83,7 @@ class Discovery:
 
 
 def is_long(path):
-    """A check says in its head that it takes long."""
+    """A check, or a file of Python tests, says in its head that it takes long."""
     with open(path, encoding="utf-8") as file:
         return "takes long" in file.read(1000)
 
