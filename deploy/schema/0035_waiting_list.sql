@@ -93,6 +93,39 @@ as $$
     group by m.id, m.name
 $$;
 
+-- The one of stock is asked for once, before its row is looked at: asked for each row of terminals, it could be another one
+-- each time, and then none was found.
+create or replace function terminal_reserve_any(by_actor text, body jsonb)
+    returns table (document json, version bigint)
+    language plpgsql
+as $$
+declare
+    to_resource text := body ->> 'resource_id';
+    to_tenant text;
+    wanted text;
+    of_stock text;
+    chosen terminals;
+begin
+    perform from resources r where r.id = to_resource for no key update;
+    to_tenant := terminal_renter(to_resource);
+    wanted := coalesce(body ->> 'model', (select nullif(w.model, '') from terminal_resources w
+                                          where w.tenant_id = to_tenant and w.resource_id = to_resource));
+    if wanted is null then
+        perform refuse('reference_unknown', 'model must be named, since the resource wishes for none.');
+    elsif not exists (select from terminal_models m where m.name = wanted) then
+        perform refuse('reference_unknown', format('There is no model %s; see GET /v1/terminal-models.', wanted));
+    end if;
+    perform terminal_make_room(null, to_resource, 'reserve', by_actor);
+    of_stock := terminal_of_stock(wanted);
+    select t.* into chosen from terminals t where t.id = of_stock;
+    if not found then
+        perform refuse_exhausted(wanted);
+    end if;
+    perform terminal_put(chosen, 'reserve', 'reserved', to_tenant, to_resource, null, by_actor, body);
+    return query select terminal_document(t), t.version from terminals t where t.id = chosen.id;
+end
+$$;
+
 -- ---- The waiting list ----
 
 alter table platform
