@@ -7,6 +7,7 @@
  */
 #include "daemon/billing/billing.h"
 #include "daemon/broadband/broadband.h"
+#include "daemon/catalog/catalog.h"
 #include "daemon/console/console.h"
 #include "daemon/db/job.h"
 #include "daemon/exports/exports.h"
@@ -20,10 +21,19 @@
 #include "daemon/work_orders/work_orders.h"
 
 const struct job_kind *const job_kinds[] = {
-    &billing_run_kind,       &billing_close_kind,      &export_kind,
-    &metering_fold_kind,     &broadband_sessions_kind, &http_forget_kind,
-    &operations_forget_kind, &courier_forget_kind,     &orders_expire_kind,
-    &resources_expire_kind,  &work_orders_watch_kind,  NULL,
+    &billing_run_kind,
+    &billing_close_kind,
+    &export_kind,
+    &metering_fold_kind,
+    &broadband_sessions_kind,
+    &http_forget_kind,
+    &operations_forget_kind,
+    &courier_forget_kind,
+    &orders_expire_kind,
+    &resources_expire_kind,
+    &work_orders_watch_kind,
+    &catalog_waiting_kind,
+    NULL,
 };
 
 const page_handler page_handlers[] = {console_page, NULL};

@@ -1,10 +1,5 @@
--- Offerings, plans and their versions.
-
--- fragment: offering_document(o)
-json_build_object(
-    'id', o.id, 'code', o.code, 'kind', o.kind, 'name', o.name, 'name_en', o.name_en,
-    'tax_category', o.tax_category, 'state', o.state, 'metadata', o.metadata,
-    'created_at', instant_text(o.created_at), 'updated_at', instant_text(o.updated_at))
+-- Families, offerings, plans and their versions. The rules of offerings are functions of the schema
+-- (0041_catalog_rules.sql), and so is what there is of them (0042_waiting_list.sql).
 
 -- fragment: version_document(v)
 json_build_object(
@@ -22,49 +17,103 @@ json_build_object(
     'created_at', instant_text(p.created_at), 'updated_at', instant_text(p.updated_at))
 
 -- statement: list_offerings
-select o.id as cursor, {{offering_document o}} as document
+-- Who may order what, for the tenant that asks or that the operator names.
+select o.id as cursor, offering_document(o) as document
 from offerings o
 where (:kind::text is null or o.kind = :kind)
   and (:state::text is null or o.state = :state)
   and (:code::text is null or o.code = :code)
+  and (:family_id::text is null or o.family_id = :family_id)
+  and (:orderable::boolean is not true or offering_is_orderable(o, :tenant))
 {{page o.id}}
 
 -- statement: get_offering
-select {{offering_document o}} as document, o.version
+select offering_document(o) as document, o.version
 from offerings o
 where o.id = :offering_id
 
 -- statement: create_offering keyed
-with made as (
-    insert into offerings (id, code, kind, name, name_en, tax_category, metadata)
-    select :new_off, b.code, b.kind, b.name, coalesce(b.name_en, ''), b.tax_category,
-           coalesce(b.metadata, '{}')
-    from json_to_record(:body::json) as b(
-        code text, kind text, name text, name_en text, tax_category text, metadata jsonb)
-    returning id, code, kind, name, name_en, tax_category, state, metadata, version, created_at,
-              updated_at
-)
-select {{offering_document o}} as document, o.version, '/v1/offerings/' || o.id as location
-from made o
+select c.document, c.version, '/v1/offerings/' || :new_off as location
+from offering_create(:new_off, :body::jsonb) c
 
 -- statement: update_offering
-with target as (
-    select o.id, o.version from offerings o where o.id = :offering_id for update
-), changed as (
-    update offerings o
-    set name = coalesce(b.body ->> 'name', o.name),
-        name_en = coalesce(b.body ->> 'name_en', o.name_en),
-        state = coalesce(b.body ->> 'state', o.state),
-        metadata = coalesce(b.body -> 'metadata', o.metadata),
-        version = o.version + 1, updated_at = now()
-    from target, (select :body::jsonb as body) b
-    where o.id = target.id and (:if_match::bigint is null or target.version = :if_match::bigint)
-    returning o.id, o.code, o.kind, o.name, o.name_en, o.tax_category, o.state, o.metadata,
-              o.version, o.created_at, o.updated_at
+select u.document, u.version from offering_update(:offering_id, :if_match::bigint, :body::jsonb) u
+
+-- statement: get_offering_availability
+select offering_availability(o, :tenant, :access_point_id, :actor_side) as document
+from offerings o
+where o.id = :offering_id
+
+-- statement: list_resource_add_ons
+select a.id as cursor, json_build_object('id', a.id, 'name', a.name, 'offering_id', a.offering_id, 'state', a.state) as document
+from (select r.tenant_id, r.id from resources r where r.id = :resource_id and {{own r}}) r
+left join (resource_add_ons w join resources a on a.tenant_id = w.tenant_id and a.id = w.resource_id)
+  on w.tenant_id = r.tenant_id and w.base_resource_id = r.id
+{{page a.id}}
+
+-- ---- Families ----
+
+-- fragment: family_document(f)
+json_build_object(
+    'id', f.id, 'code', f.code, 'name', f.name, 'name_en', f.name_en, 'description', f.description, 'place', f.place,
+    'state', f.state, 'created_at', instant_text(f.created_at), 'updated_at', instant_text(f.updated_at))
+
+-- fragment: family_columns(f)
+f.id, f.code, f.name, f.name_en, f.description, f.place, f.state, f.version, f.created_at, f.updated_at
+
+-- statement: list_offering_families
+select f.id as cursor, {{family_document f}} as document
+from offering_families f
+where (:state::text is null or f.state = :state)
+  and (:code::text is null or f.code = :code)
+{{page f.id}}
+
+-- statement: get_offering_family
+select {{family_document f}} as document, f.version
+from offering_families f
+where f.id = :offering_family_id
+
+-- statement: create_offering_family keyed
+with made as (
+    insert into offering_families as f (id, code, name, name_en, description, place)
+    select :new_fam, b.code, b.name, coalesce(b.name_en, ''), coalesce(b.description, ''), coalesce(b.place, 100)
+    from json_to_record(:body::json) as b(code text, name text, name_en text, description text, place integer)
+    returning {{family_columns f}}
 )
-select case when o.id is null then 'stale' else 'ok' end as outcome,
-       {{offering_document o}} as document, o.version
-from target left join changed o on o.id = target.id
+select {{family_document f}} as document, f.version, '/v1/offering-families/' || f.id as location
+from made f
+
+-- statement: update_offering_family
+with target as (
+    select f.id, f.version from offering_families f where f.id = :offering_family_id for update
+), changed as (
+    update offering_families f
+    set name = coalesce(b.body ->> 'name', f.name),
+        name_en = coalesce(b.body ->> 'name_en', f.name_en),
+        description = coalesce(b.body ->> 'description', f.description),
+        place = coalesce((b.body ->> 'place')::integer, f.place),
+        version = f.version + 1, updated_at = now()
+    from target, (select :body::jsonb as body) b
+    where f.id = target.id and (:if_match::bigint is null or target.version = :if_match::bigint)
+    returning {{family_columns f}}
+)
+select case when f.id is null then 'stale' else 'ok' end as outcome, {{family_document f}} as document, f.version
+from target left join changed f on f.id = target.id
+
+-- statement: retire_offering_family
+-- It takes no new offerings; those in it stay.
+with target as (
+    select f.id from offering_families f where f.id = :offering_family_id for update
+), changed as (
+    update offering_families f
+    set state = 'retired', version = f.version + 1, updated_at = now()
+    from target t
+    where f.id = t.id and f.state = 'active'
+    returning {{family_columns f}}
+)
+select case when f.id is null then 'state_conflict' else 'ok' end as outcome, 'The family is retired already.' as detail,
+       {{family_document f}} as document, f.version
+from target t left join changed f on f.id = t.id
 
 -- statement: list_plans
 select p.id as cursor, {{plan_document p}} as document

@@ -25,6 +25,41 @@ enum step operation_update_offering(struct request *request)
     return request_run(request, &statement_update_offering);
 }
 
+enum step operation_get_offering_availability(struct request *request)
+{
+    return request_run(request, &statement_get_offering_availability);
+}
+
+enum step operation_list_resource_add_ons(struct request *request)
+{
+    return request_run(request, &statement_list_resource_add_ons);
+}
+
+enum step operation_list_offering_families(struct request *request)
+{
+    return request_run(request, &statement_list_offering_families);
+}
+
+enum step operation_get_offering_family(struct request *request)
+{
+    return request_run(request, &statement_get_offering_family);
+}
+
+enum step operation_create_offering_family(struct request *request)
+{
+    return request_run(request, &statement_create_offering_family);
+}
+
+enum step operation_update_offering_family(struct request *request)
+{
+    return request_run(request, &statement_update_offering_family);
+}
+
+enum step operation_retire_offering_family(struct request *request)
+{
+    return request_run(request, &statement_retire_offering_family);
+}
+
 enum step operation_list_plans(struct request *request)
 {
     return request_run(request, &statement_list_plans);

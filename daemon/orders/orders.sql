@@ -42,6 +42,8 @@ where not exists (select from tenants t where t.id = :tenant)
 union all
 select order_check_item(:tenant, :actor_side, (i.place - 1)::integer, i.item)
 from jsonb_array_elements(:items::jsonb) with ordinality as i(item, place)
+union all
+select order_check_offerings(:tenant, :items::jsonb)
 
 -- statement: list_cart_charges
 select c.item, c.count, c.part, c.sign, c.charge, c.active_days, c.period_days, c.quantity, null as already,

@@ -53,7 +53,7 @@ select r.tenant_id from resources r where r.id = :resource_id and {{own r}}
 -- statement: create_resource keyed
 -- :order is the body without the password, :secret the password sealed.
 select c.document, c.version, '/v1/resources/' || :resource_id as location
-from resource_create(:resource_id, :tenant, :actor_side, :actor, :order::jsonb, decode(:secret, 'hex')) c
+from resource_rent(:resource_id, :tenant, :actor_side, :actor, :order::jsonb, decode(:secret, 'hex')) c
 
 -- statement: update_resource
 with target as (

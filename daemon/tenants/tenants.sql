@@ -8,7 +8,7 @@ json_build_object(
 -- fragment: tenant_document(t)
 json_build_object(
     'id', t.id, 'park_id', t.park_id, 'code', t.code, 'name', t.name, 'name_en', t.name_en,
-    'tax_number', t.tax_number, 'billing_address', t.billing_address,
+    'size', t.size, 'tax_number', t.tax_number, 'billing_address', t.billing_address,
     'billing_email', t.billing_email, 'currency', t.currency, 'state', t.state,
     'external_id', t.external_id, 'metadata', t.metadata,
     'created_at', instant_text(t.created_at), 'updated_at', instant_text(t.updated_at))
@@ -70,15 +70,15 @@ where t.id = :tenant_id and (:tenant::text is null or t.id = :tenant)
 
 -- statement: create_tenant keyed
 with made as (
-    insert into tenants (id, park_id, code, name, name_en, tax_number, billing_address,
+    insert into tenants (id, park_id, code, name, name_en, size, tax_number, billing_address,
                          billing_email, external_id, metadata)
-    select :new_ten, b.park_id, b.code, b.name, coalesce(b.name_en, ''), b.tax_number,
+    select :new_ten, b.park_id, b.code, b.name, coalesce(b.name_en, ''), b.size, b.tax_number,
            coalesce(b.billing_address, ''), b.billing_email, b.external_id,
            coalesce(b.metadata, '{}')
     from json_to_record(:body::json) as b(
-        park_id text, code text, name text, name_en text, tax_number text, billing_address text,
+        park_id text, code text, name text, name_en text, size text, tax_number text, billing_address text,
         billing_email text, external_id text, metadata jsonb)
-    returning id, park_id, code, name, name_en, tax_number, billing_address, billing_email,
+    returning id, park_id, code, name, name_en, size, tax_number, billing_address, billing_email,
               currency, state, external_id, metadata, version, created_at, updated_at
 )
 select {{tenant_document t}} as document, t.version, '/v1/tenants/' || t.id as location
@@ -97,6 +97,7 @@ with target as (
     set park_id = coalesce(b.body ->> 'park_id', t.park_id),
         name = coalesce(b.body ->> 'name', t.name),
         name_en = coalesce(b.body ->> 'name_en', t.name_en),
+        size = case when b.body ? 'size' then b.body ->> 'size' else t.size end,
         tax_number = case when b.body ? 'tax_number' then b.body ->> 'tax_number' else t.tax_number end,
         billing_address = coalesce(b.body ->> 'billing_address', t.billing_address),
         billing_email = case when b.body ? 'billing_email' then b.body ->> 'billing_email'
@@ -107,7 +108,7 @@ with target as (
         version = t.version + 1, updated_at = now()
     from target, (select :body::jsonb as body) b
     where t.id = target.id and (:if_match::bigint is null or target.version = :if_match::bigint)
-    returning t.id, t.park_id, t.code, t.name, t.name_en, t.tax_number, t.billing_address,
+    returning t.id, t.park_id, t.code, t.name, t.name_en, t.size, t.tax_number, t.billing_address,
               t.billing_email, t.currency, t.state, t.external_id, t.metadata, t.version,
               t.created_at, t.updated_at
 )
@@ -124,7 +125,7 @@ with target as (
     set state = :to_state, version = t.version + 1, updated_at = now()
     from target
     where t.id = target.id and target.state = any (string_to_array(:from_states, ','))
-    returning t.id, t.park_id, t.code, t.name, t.name_en, t.tax_number, t.billing_address,
+    returning t.id, t.park_id, t.code, t.name, t.name_en, t.size, t.tax_number, t.billing_address,
               t.billing_email, t.currency, t.state, t.external_id, t.metadata, t.version,
               t.created_at, t.updated_at
 )
@@ -134,3 +135,50 @@ select case when t.id is null then 'state_conflict' else 'ok' end as outcome,
                   replace(:from_states, ',', ' or ')) end as detail,
        {{tenant_document t}} as document, t.version
 from target left join changed t on t.id = target.id
+
+-- ---- Certificates ----
+
+-- fragment: certificate_document(c)
+json_build_object(
+    'id', c.id, 'tenant_id', c.tenant_id, 'code', c.code, 'name', c.name, 'valid_from', c.valid_from,
+    'valid_until', c.valid_until, 'created_at', instant_text(c.created_at))
+
+-- The tenant that the path names.
+-- fragment: tenant_named()
+(select t.id from tenants t where t.id = :tenant_id and (:tenant::text is null or t.id = :tenant))
+
+-- statement: list_tenant_certificates
+select c.id as cursor, {{certificate_document c}} as document
+from {{tenant_named}} t
+left join tenant_certificates c on c.tenant_id = t.id
+{{page c.id}}
+
+-- statement: get_tenant_certificate
+select {{certificate_document c}} as document, c.version
+from tenant_certificates c
+where {{own c}} and c.tenant_id = :tenant_id and c.id = :certificate_id
+
+-- statement: add_tenant_certificate keyed
+with made as (
+    insert into tenant_certificates (id, tenant_id, code, name, valid_from, valid_until)
+    select :new_crt, t.id, b.code, b.name, b.valid_from, b.valid_until
+    from {{tenant_named}} t,
+         json_to_record(:body::json) as b(code text, name text, valid_from date, valid_until date)
+    returning id, tenant_id, code, name, valid_from, valid_until, version, created_at
+)
+select {{certificate_document c}} as document, c.version,
+       '/v1/tenants/' || c.tenant_id || '/certificates/' || c.id as location
+from made c
+
+-- statement: remove_tenant_certificate
+with target as (
+    select c.tenant_id, c.id, c.version from tenant_certificates c
+    where {{own c}} and c.tenant_id = :tenant_id and c.id = :certificate_id
+), removed as (
+    delete from tenant_certificates c
+    using target t
+    where c.tenant_id = t.tenant_id and c.id = t.id and (:if_match::bigint is null or t.version = :if_match::bigint)
+    returning c.id
+)
+select case when r.id is null then 'stale' else 'ok' end as outcome
+from target t left join removed r on r.id = t.id

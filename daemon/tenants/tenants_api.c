@@ -63,3 +63,23 @@ enum step operation_close_tenant(struct request *request)
 {
     return set_state(request, "active,suspended", "closed");
 }
+
+enum step operation_list_tenant_certificates(struct request *request)
+{
+    return request_run(request, &statement_list_tenant_certificates);
+}
+
+enum step operation_get_tenant_certificate(struct request *request)
+{
+    return request_run(request, &statement_get_tenant_certificate);
+}
+
+enum step operation_add_tenant_certificate(struct request *request)
+{
+    return request_run(request, &statement_add_tenant_certificate);
+}
+
+enum step operation_remove_tenant_certificate(struct request *request)
+{
+    return request_run(request, &statement_remove_tenant_certificate);
+}

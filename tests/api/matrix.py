@@ -7,7 +7,7 @@ import json
 import re
 
 RANDOM = "01k8x7g0v8e2v9m3b1q4t5y6z7"  # of a UUIDv7 that was never made
-SHARED = {"off", "pln", "mtr", "tir"}  # of the catalog: the same for all tenants
+SHARED = {"fam", "off", "pln", "mtr", "tir"}  # of the catalog: the same for all tenants
 
 
 class Slot:

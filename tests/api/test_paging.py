@@ -38,6 +38,7 @@ class ListTest(ApiTest):
         self.expect(self.platform.post(f"/v1/plans/{plan['id']}/draft",
                                        {"charges": [recurring("seat", "31.00")]}), 200)
         terminals = self.platform.all("/v1/terminals", {"tenant": tenant["id"]})
+        self.catalog_of(tenant, owner, software)
         return {"ten": tenant["id"], "res": software["id"], "inv": invoices[0]["id"], "crn": note["id"],
                 "pln": plan["id"], "trm": terminals[0]["id"], "stk": self.stock_take()["id"],
                 "apl": self.pool()["id"], "vbr": self.broker(), "lic": self.licence_key(software),
@@ -62,6 +63,25 @@ class ListTest(ApiTest):
         for _ in range(2):
             self.expect(self.platform.post(f"{path}/{key}/reveal"), 200)
         return key
+
+    def catalog_of(self, tenant, owner, base):
+        """Two families, certificates, add-ons of a resource, and entries of the waiting list."""
+        for _ in range(2):
+            self.expect(self.platform.post("/v1/offering-families", {"code": unique("fam"), "name": "paged"}), 201)
+            self.expect(self.platform.post(f"/v1/tenants/{tenant['id']}/certificates", {
+                "code": "iso_27001", "name": "paged", "valid_from": "2026-01-01"}), 201)
+            extra = self.offer("software")
+            self.expect(self.platform.patch(f"/v1/offerings/{extra['offering']['id']}", {
+                "requires_offering_ids": [base["offering_id"]]}, if_match="*"), 200)
+            self.database().execute(f"update offerings set add_on = true where id = '{extra['offering']['id']}'")
+            self.expect(owner.post("/v1/resources", {
+                "kind": "software", "offering_id": extra["offering"]["id"], "plan_id": extra["plan"]["id"],
+                "name": "paged", "software": {"seats": 1}, "base_resource_id": base["id"]}), 201)
+            point = self.expect(self.platform.post("/v1/access-points", {
+                "code": unique("acp"), "name": "paged", "capacity": 1, "access_technology": "gpon"}), 201)
+            self.expect(owner.post("/v1/waiting-list-entries", {
+                "offering_id": self.catalog()["broadband"]["offering"]["id"], "access_point_id": point["id"],
+                "quantity": 2}), 201)
 
     def pool(self):
         """Of addresses, with two prefixes."""

@@ -1,5 +1,6 @@
 """Reservations of a model, swaps, extensions, deposits: who has what, whatever happens at once."""
 
+import concurrent.futures
 import datetime
 import random
 import unittest
@@ -102,6 +103,38 @@ class TestReserveAny(TerminalTest):
         self.assertEqual({(answer.status, answer.code) for answer in refused}, {(409, "stock_exhausted")})
         stock = self.platform.all("/v1/terminal-models", {"name": model})[0]["stock"]
         self.assertEqual((stock["in_stock"], stock["reserved"]), (0, 50))
+
+
+class BugTest(TerminalTest):
+    """What was wrong once; each by its number."""
+
+    def test_bug_0060_the_one_of_stock_is_asked_for_once(self):
+        """It was asked for anew for each row of terminals. When another one was the oldest before the row of
+        the first was looked at, none was found, and there was said to be none in stock."""
+        model, resource = self.model()["name"], self.rented()
+        rows = [f"{unique('B')},{unique('S')},{model},2026-01-01",
+                *(f"B{each}-{unique('B')},S{each}-{unique('S')},M70q,2026-01-01" for each in range(3000)),
+                f"{unique('B')},{unique('S')},{model},2026-02-01"]
+        self.load("asset_tag,serial,model,purchased_on\n" + "\n".join(rows) + "\n")
+        oldest, newest = self.platform.all("/v1/terminals", {"model": model, "sort": "created_at"})
+        holding = f"""
+            begin;
+            select from terminals where id = '{oldest['id']}' for update;
+            do $$ begin
+                for attempt in 1..2000 loop
+                    exit when exists (select from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()
+                                      and query like '%terminal_reserve_any%');
+                    perform pg_sleep(0.005), pg_stat_clear_snapshot();
+                end loop;
+            end $$;
+            commit;"""
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            holder = pool.submit(self.database().execute, holding)
+            self.eventually(lambda: self.database().value(
+                "select count(*) from pg_stat_activity where pid <> pg_backend_pid() and query like '%for attempt in%'") > 0)
+            answer = self.platform.post("/v1/terminals/reserve-any", {"resource_id": resource["id"], "model": model})
+            holder.result()
+        self.assertEqual(self.expect(answer, 200)["id"], newest["id"])
 
 
 class TestOutAndIn(TerminalTest):
