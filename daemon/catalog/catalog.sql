@@ -1,5 +1,5 @@
 -- Families, offerings, plans and their versions. The rules of offerings are functions of the schema
--- (0041_catalog_rules.sql), and so is what there is of them (0042_waiting_list.sql).
+-- (0041_catalog_rules.sql), and so is what there is of them (0043_waiting_list.sql).
 
 -- fragment: version_document(v)
 json_build_object(

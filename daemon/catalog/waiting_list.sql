@@ -1,4 +1,4 @@
--- The waiting list. What is done with it is functions of the schema (0042_waiting_list.sql).
+-- The waiting list. What is done with it is functions of the schema (0043_waiting_list.sql).
 
 -- statement: list_waiting_list_entries
 select e.id as cursor, waiting_list_document(e) as document

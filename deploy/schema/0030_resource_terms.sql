@@ -24,11 +24,9 @@ end
 $$;
 
 -- A tenant makes a term longer; the operator may also make it shorter, or give one where there is none.
-create function resource_renew(target resources, by_side text, body jsonb) returns void
+create function check_renewal(target resources, by_side text, last_day date) returns void
     language plpgsql
 as $$
-declare
-    last_day date := (body ->> 'rented_until')::date;
 begin
     perform check_term(last_day);
     if by_side = 'tenant' and target.rented_until is null then
@@ -36,7 +34,16 @@ begin
     elsif by_side = 'tenant' and last_day <= target.rented_until then
         perform refuse('term_refused', format('rented_until must be after %s; to end it earlier, terminate it.', target.rented_until));
     end if;
-    update resources r set rented_until = last_day where r.tenant_id = target.tenant_id and r.id = target.id;
+end
+$$;
+
+create function resource_renew(target resources, by_side text, body jsonb) returns void
+    language plpgsql
+as $$
+begin
+    perform check_renewal(target, by_side, (body ->> 'rented_until')::date);
+    update resources r set rented_until = (body ->> 'rented_until')::date
+    where r.tenant_id = target.tenant_id and r.id = target.id;
 end
 $$;
 
