@@ -46,10 +46,11 @@ struct call {
 
 static void call_free(struct call *call)
 {
-    struct arena *arena = call->arena; /* it lies in there, too */
+    struct arena *arena;
 
     check_magic(call, CALL_MAGIC);
     call->magic = 0;
+    arena = call->arena; /* it lies in there, too */
     arena_free(&arena);
 }
 

@@ -8,7 +8,6 @@ create policy lookup on offerings for select to bccd_lookup using (true);
 create policy lookup on offering_models for select to bccd_lookup using (true);
 create policy lookup on resources for select to bccd_lookup using (true);
 create policy lookup on resource_quantities for select to bccd_lookup using (true);
-create policy lookup on terminals for select to bccd_lookup using (true);
 create policy lookup on terminal_models for select to bccd_lookup using (true);
 grant select (id, name, seat_limit) on offerings to bccd_lookup;
 grant select on offering_models to bccd_lookup;
