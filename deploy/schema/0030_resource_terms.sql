@@ -53,13 +53,12 @@ create function terminals_due_with_term() returns trigger
     language plpgsql security definer set search_path = public, pg_temp
 as $$
 begin
-    update terminals t set due_on = new.rented_until, version = t.version + 1, updated_at = clock_timestamp()
-    where t.resource_id = new.id and t.state = 'rented';
+    update terminals t set due_on = new.rented_until where t.resource_id = new.id and t.state = 'rented';
     return null;
 end
 $$;
-grant update (due_on, version, updated_at) on terminals to bccd_lookup;
-grant select (resource_id, state, version) on terminals to bccd_lookup;
+grant update (due_on) on terminals to bccd_lookup;
+grant select (resource_id, state) on terminals to bccd_lookup;
 create policy lookup on terminals to bccd_lookup using (true);
 alter function terminals_due_with_term owner to bccd_lookup;
 create trigger terminals_due after update of rented_until on resources for each row

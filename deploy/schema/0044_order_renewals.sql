@@ -182,6 +182,9 @@ begin
                                   case item.action when 'return' then 'terminate' else item.action end, null,
                                   (item.request - array['action', 'resource_id']) || jsonb_build_object('reason', target.id), null);
     end if;
+    if item.action in ('change', 'renew') and order_item_outcome(item) = 'completed' then
+        perform order_item_transit(target.tenant_id, target.id, item.number, 'complete', 'completed', null, null, by_actor);
+    end if;
 exception
     when sqlstate 'BC422' or integrity_constraint_violation then
         get stacked diagnostics problem = message_text, said = pg_exception_detail;

@@ -57,7 +57,7 @@ class Comparison:
             "state": each.state, "tenant": each.tenant.id, "name": each.name,
             "holds": sorted(each.holds), "plan": each.plan, "next_plan": each.next_plan,
             "quantity": str(each.quantity), "failure": each.failure and each.failure["code"],
-            "seats": len(each.assigned()), "device": held[0].id if held else None,
+            "rented_until": each.rented_until, "seats": len(each.assigned()), "device": held[0].id if held else None,
             "line": None if line is None else (
                 line.point, line.tier, line.next_tier, line.static,
                 sorted((key, address) for key, (_, address) in line.addresses.items()))}
@@ -70,7 +70,7 @@ class Comparison:
             "holds": each["holds"], "plan": each["plan_id"],
             "next_plan": each["next_plan"] and each["next_plan"]["plan_id"],
             "quantity": each["quantity"], "failure": each["failure"] and each["failure"]["code"],
-            "seats": software["assigned_seats"] if software else 0,
+            "rented_until": each["rented_until"], "seats": software["assigned_seats"] if software else 0,
             "device": device and device["id"],
             "line": None if line is None else (
                 line["access_point_id"], line["tier_id"],

@@ -1,5 +1,7 @@
 """Operations on resources, seats of software among them."""
 
+import datetime
+
 from model import resources
 from model.actions import WRONG, action, chance, pick, someone
 from model.state import Resource, Seat
@@ -7,7 +9,8 @@ from model.walker import Call
 
 LIVE = 24  # resources that a client has at a time
 WEIGHTS = {"approve": 6, "reject": 0.5, "provision": 6, "activate": 7, "fail": 1.5, "retry": 4,
-           "suspend": 2, "resume": 4, "change": 3, "terminate": 1, "move": 2}
+           "suspend": 2, "resume": 4, "change": 3, "renew": 1.5, "terminate": 1, "move": 2}
+TERMS = [(datetime.date.today() + datetime.timedelta(days)).isoformat() for days in range(100, 1000, 150)]
 HOLDS = ("billing", "abuse", "operator", "tenant")
 
 
@@ -89,6 +92,8 @@ def body_of(walker, resource, name, side):
         body |= {"code": "no-signal", "retryable": chance(walker, 0.7)}
     elif name == "move":
         body["access_point_id"] = pick(walker, [None, *walker.part.common.points])
+    elif name == "renew":
+        body["rented_until"] = pick(walker, [None, *TERMS])
     elif name == "change":
         body |= change_of(walker, resource, side)
     return body

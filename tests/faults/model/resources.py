@@ -14,6 +14,7 @@ EVERYWHERE = {
     "resume": {"suspended": "active"},
     "change": {state: state for state in ("requested", "approved", "provisioning", "active",
                                           "suspended")},
+    "renew": {state: state for state in ("approved", "provisioning", "active", "suspended")},
 }
 INSTALLED = ("provisioning", "active", "suspended", "failed")
 TERMINATE = {
@@ -24,7 +25,7 @@ TERMINATE = {
                  **{state: "terminating" for state in INSTALLED}},
 }
 ACTIONS = (*EVERYWHERE, "terminate", "move")
-OF_TENANTS = ("suspend", "resume", "change", "terminate")
+OF_TENANTS = ("suspend", "resume", "change", "renew", "terminate")
 
 
 def next_state(resource, action):
@@ -54,9 +55,17 @@ def refusal(part, resource, action, side, body):
             return "state_conflict"
     if action == "change":
         return refusal_of_change(part, resource, side, body)
+    if action == "renew" and side == "tenant":
+        return refusal_of_renewal(resource, body["rented_until"])
     if to_state in ENDED and part.held_by(resource):
         return "terminal_not_returned"
     return None
+
+
+def refusal_of_renewal(resource, until):
+    """A tenant makes a term longer, where there is one."""
+    longer = resource.rented_until is not None and (until is None or until > resource.rented_until)
+    return None if longer else "term_refused"
 
 
 def refusal_of_change(part, resource, side, body):
@@ -100,6 +109,8 @@ def act(part, resource, action, actor, body, side="operator", asker=None):
         change(part, resource, body)
     elif action == "move":
         set_point(part, resource, body["access_point_id"])
+    elif action == "renew":
+        resource.rented_until = body["rented_until"]
     elif action == "fail":
         resource.failure = {"code": body["code"], "retryable": body["retryable"]}
     resource.version += 1

@@ -12,7 +12,7 @@ class Resource:
     def __init__(self, identifier, kind, tenant, name, plan, actor, reason="", seats=1, asker=None):
         self.id, self.kind, self.tenant, self.name, self.plan = identifier, kind, tenant, name, plan
         self.state, self.version, self.quantity = "requested", 1, seats
-        self.next_plan = self.failure = self.line = None
+        self.next_plan = self.failure = self.line = self.rented_until = None
         self.holds = set()
         self.seats = {}  # by id
         self.placed, self.lifted = [], []  # kinds of holds, each time
