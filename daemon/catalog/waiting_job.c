@@ -1,29 +1,10 @@
 #include <stdio.h>
-#include <string.h>
 
 #include "common/identifier.h"
 #include "daemon/catalog/catalog.h"
 #include "statements.h"
 
 enum { WAITING_PERIOD = 3 }; /* seconds */
-
-static const char batch[] = "100";
-
-static bool lapse(struct job *job)
-{
-    bool more = true;
-
-    while (more && !job_stopping(job)) {
-        session_begin(job->session);
-        PGresult *rows =
-            session_run_named(job->session, &statement_lapse_offers, "batch", batch, NULL);
-        more = PQntuples(rows) == 1 && strcmp(result_text(rows, 0, "ended"), batch) == 0;
-        PQclear(rows);
-        if (!job_commit(job))
-            return false;
-    }
-    return !more;
-}
 
 /* One access point or model a transaction, since whoever rents waits for its lock. */
 static bool offer(struct job *job)
@@ -47,7 +28,7 @@ static bool offer(struct job *job)
 
 static bool serve_waiting(struct job *job)
 {
-    return lapse(job) && offer(job);
+    return job_in_batches(job, &statement_lapse_offers) && offer(job);
 }
 
 const struct job_kind catalog_waiting_kind = {

@@ -25,7 +25,7 @@ select c.document, c.version
 from waiting_list_cancel(:tenant, :waiting_list_entry_id, :if_match::bigint, coalesce(:body::jsonb, '{}')) c
 
 -- statement: lapse_offers
-select waiting_list_lapse(:batch::integer) as ended
+select waiting_list_lapse(:batch::integer) as done
 
 -- statement: offer_to_those_who_wait
 select waiting_list_offer(:last) as last

@@ -155,18 +155,13 @@ as $$
         where s.service ->> 'id' = v.service_id and p.plan ->> 'id' = v.vendor_plan_id limit 1) p on true
     where v.plan_id = of_plan
 $$;
+revoke all on function vendor_terms from public;
+grant execute on function vendor_terms to bccd_tenant, bccd_operator, bccd_jobs;
 alter function vendor_terms owner to bccd_lookup;
 
 create function vendor_parameters(base jsonb, seats_parameter text, seats numeric) returns jsonb
     language sql immutable
     return case when seats_parameter is null then base else base || jsonb_build_object(seats_parameter, seats::bigint) end;
-
-create function resource_touch(of_tenant text, of_resource text) returns void
-    language sql
-as $$
-    update resources r set version = r.version + 1, updated_at = clock_timestamp()
-    where r.tenant_id = of_tenant and r.id = of_resource
-$$;
 
 create function vendor_operate(of_tenant text, of_resource text, of_instance integer, of_kind text, to_call text, wish jsonb,
                                patience interval, by_actor text)
@@ -256,6 +251,8 @@ create function vendor_patience(of_broker text) returns interval
 as $$
     select make_interval(secs => b.deadline_seconds) from vendor_brokers b where b.id = of_broker
 $$;
+revoke all on function vendor_patience from public;
+grant execute on function vendor_patience to bccd_tenant, bccd_operator, bccd_jobs;
 alter function vendor_patience owner to bccd_lookup;
 
 -- Takes the place of another operation; what the vendor may yet make of that one is waited for.
@@ -303,7 +300,7 @@ begin
             'The vendor is asked to %s it (%s, since %s); wait for its end.', running.kind, running.id, instant_text(running.started_at)));
     elsif by_action = 'change' and body ?| array['plan_id', 'software'] then
         perform vendor_change(target.tenant_id, target.id, target.offering_id, instance, by_actor, body);
-        perform resource_touch(target.tenant_id, target.id);
+        perform touch_resource(target.tenant_id, target.id);
         return true;
     end if;
     return false;

@@ -66,7 +66,7 @@ begin
         wanted = v.wanted || jsonb_build_object('cause', v.problem_code, 'cause_detail', v.problem_detail), not_before = clock_timestamp(), updated_at = clock_timestamp(),
         version = v.version + 1
     where v.tenant_id = o.tenant_id and v.id = o.id;
-    perform resource_touch(o.tenant_id, o.resource_id);
+    perform touch_resource(o.tenant_id, o.resource_id);
 end
 $$;
 
@@ -82,7 +82,7 @@ begin
             select jsonb_build_object('code', replace(v.problem_code, '_', '-'), 'detail', v.problem_detail, 'retryable', true)
             from vendor_operations v where v.tenant_id = o.tenant_id and v.id = o.id));
     else
-        perform resource_touch(o.tenant_id, o.resource_id);
+        perform touch_resource(o.tenant_id, o.resource_id);
     end if;
 end
 $$;
@@ -121,7 +121,7 @@ begin
         perform vendor_do(o, 'terminate', '{}');
     elsif o.state = 'undoing' then
         perform vendor_end(o, 'undone');
-        perform resource_touch(o.tenant_id, o.resource_id);
+        perform touch_resource(o.tenant_id, o.resource_id);
     elsif o.call = 'provision' then
         perform vendor_end(o, 'succeeded');
         update vendor_instances i set state = 'live'
@@ -277,7 +277,7 @@ as $$
 begin
     perform vendor_end(o, 'abandoned');
     if o.kind = 'change' then
-        perform resource_touch(o.tenant_id, o.resource_id);
+        perform touch_resource(o.tenant_id, o.resource_id);
         return;
     end if;
     perform vendor_instance_end(o, 'abandoned');
