@@ -74,7 +74,7 @@ class TestLife(VendorTest):
         self.vendor.usual["PATCH"] = "never"
         etag = self.owner.get(f"/v1/resources/{made['id']}").etag
         changed = self.change(made, {"software": {"seats": 3}})
-        self.assertEqual(changed["actions"], ["suspend", "terminate"])
+        self.assertEqual(changed["actions"], ["renew", "suspend", "terminate"])
         path = f"/v1/resources/{made['id']}"
         self.expect(self.owner.post(f"{path}/change", {"software": {"seats": 8}}), 409, "operation_running")
         self.assertEqual(self.owner.get(path, headers={"If-None-Match": etag}).status, 200)
