@@ -41,3 +41,6 @@ alter table resource_documents force row level security;
 alter table resources force row level security;
 alter table line_tiers force row level security;
 alter table line_tiers enable trigger user;
+
+-- A term that is over ends its line, too.
+grant update, delete on line_tiers to bccd_jobs;

@@ -49,7 +49,10 @@ class ListTest(ApiTest):
         broker = self.expect(self.platform.post("/v1/vendor-brokers", {
             "name": unique("vendor"), "url": "https://127.0.0.1:1"}), 201)
         self.database().execute(f"""
-            update vendor_brokers set catalog = '[{{"id": "s", "plans": [{{"id": "p"}}]}}]' where id = '{broker["id"]}'""")
+            update vendor_brokers set catalog_due = 'infinity', catalog = '[{{
+                "id": "s", "name": "s", "description": null, "plan_updateable": true, "plans": [{{
+                    "id": "p", "name": "p", "description": null, "plan_updateable": null, "maximum_polling_duration": null}}]}}]'
+            where id = '{broker["id"]}'""")
         for each in (self.offer("software")["plan"] for _ in range(2)):
             self.expect(self.platform.put(f"/v1/vendor-brokers/{broker['id']}/plans/{each['id']}", {
                 "service_id": "s", "vendor_plan_id": "p"}), 200)

@@ -184,7 +184,7 @@ class TestChange(ResourceTest):
         self.act(resource, "change", {"software": {"seats": 1}}, status=409, code="seats_in_use")
         more = self.act(resource, "change", {"software": {"seats": 3}}, client=self.owner)
         self.assertEqual((more["quantity"], more["software"]),
-                         ("3", {"seats": 3, "assigned_seats": 2}))
+                         ("3", {"seats": 3, "assigned_seats": 2, "dashboard_url": None}))
         seat = self.owner.post(path, extra)
         where = f"{path}/{self.expect(seat, 201)['id']}"
         self.expect(self.owner.post(path, extra), 409)
