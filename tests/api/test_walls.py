@@ -152,6 +152,8 @@ class WallTest(ApiTest):
         # Something of the operator's own.
         place = self.expect(self.platform.post("/v1/terminal-locations", {"name": unique("walls")}), 201)
         self.expect(self.platform.post("/v1/terminal-models", {"name": unique("walls")}), 201)
+        self.expect(self.platform.post("/v1/vendor-brokers", {
+            "name": unique("walls"), "url": "https://127.0.0.1:1"}), 201)
         self.expect(self.platform.post("/v1/stock-takes", {"location": place["name"]}), 201)
         answer = self.platform.post("/v1/exports", matrix.example(
             self.contract, self.contract.operations["create_export"].body_schema(), {}))
