@@ -95,8 +95,8 @@ class UseTest(BrowserTest):
         self.assertEqual(seen["auditor"], everything)
         self.assertEqual(seen["owner"], ["Overview", "My company", "Resources", "Usage", "Bills",
                                          "Operations"])
-        self.assertEqual(seen["root actions"], ["Change", "Suspend", "Terminate", "Edit"])
-        self.assertEqual(seen["owner actions"], ["Change", "Suspend", "Terminate", "Edit"])
+        self.assertEqual(seen["root actions"], ["Change", "Renew", "Suspend", "Terminate", "Edit"])
+        self.assertEqual(seen["owner actions"], ["Change", "Renew", "Suspend", "Terminate", "Edit"])
         self.assertEqual(seen["auditor actions"], [])
 
     def test_an_export_is_made_and_downloaded(self):
