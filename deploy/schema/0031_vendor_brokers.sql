@@ -1,9 +1,10 @@
 -- Vendors of software whose Open Service Broker (API 2.17) makes, changes and removes subscriptions: the
 -- brokers, which plan stands for which of theirs, what they were asked for, and what is under way.
 --
--- The courier speaks with them. It takes a call that is due under a lease (vendor_calls_claim), and hands what
--- came of it to one function (vendor_answer of 0032_vendor_operations.sql), which says what is next. What was asked for is written
--- down before it is asked, so whoever is killed in between leaves nothing at a vendor that nobody knows of.
+-- The courier speaks with them. It takes a call that is due under a lease (claim_vendor_calls of daemon/software/vendors.sql),
+-- and hands what came of it to one function (vendor_answer of 0033_vendor_answers.sql), which says what is next. What was
+-- asked for is written down before it is asked, so whoever is killed in between leaves nothing at a vendor that nobody
+-- knows of.
 set local role bccd_owner;
 
 -- ---- Brokers ----
@@ -19,7 +20,7 @@ create table vendor_brokers (
     poll_seconds integer not null default 10 check (poll_seconds between 1 and 600),
     deadline_seconds integer not null default 3600 check (deadline_seconds between 5 and 604800),
     state text collate "C" not null default 'active' check (state in ('active', 'retired')),
-    catalog jsonb check (jsonb_typeof(catalog) = 'array'), -- its services, as vendor_catalog of proto/osb.h leaves them
+    catalog jsonb check (jsonb_typeof(catalog) = 'array'), -- its services, as osb_read_catalog of proto/osb.h leaves them
     catalog_read_at timestamptz,
     catalog_problem text check (length(catalog_problem) <= 500), -- of the latest attempt; null: it went well
     catalog_due timestamptz default now(), -- when it is asked for next; the lease as well

@@ -39,6 +39,8 @@ as $$
         ('vendor_rejected', 'The broker declines the request: correct the plan''s link, or what was asked for, and retry.',
          '供应商拒绝该请求：请更正方案关联或请求内容后重试。'),
         ('vendor_failed', 'The vendor could not do it: ask the vendor for the cause, then retry.', '供应商未能完成：请向供应商询问原因后重试。'),
+        ('vendor_unapplied', 'The vendor has answered, and the platform could not take it over: mend what the problem names. It is tried again by itself.',
+         '供应商已应答，但平台未能完成相应处理：请按问题描述处理。系统会自动重试。'),
         ('vendor_slow', 'The vendor did not finish in time. What it may have made is taken back.', '供应商未按时完成，可能已创建的内容正在撤回。')
     ) as a(code, en, zh)
     where a.code = o.problem_code and (o.ended_at is null or o.state in ('failed', 'undone'))
