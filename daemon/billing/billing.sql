@@ -193,7 +193,7 @@ select json_build_object(
     'plan', json_build_object('id', l.plan_id, 'code', p.code, 'version', l.plan_version,
                               'published_at', instant_text(v.published_at)),
     'meter', case when m.id is not null then json_build_object(
-        'id', m.id, 'code', m.code, 'aggregation', m.aggregation, 'unit', m.unit) end,
+        'id', m.id, 'code', m.code, 'source', m.source, 'aggregation', m.aggregation, 'unit', m.unit) end,
     'rounding', json_build_object('exact_amount', number_text(l.amount), 'net', money(l.net, i.currency),
                                   'rule', 'half away from zero, to cents, once a line'),
     'tax', json_build_object('category', l.tax_category, 'rate', number_text(l.tax_rate),
@@ -387,7 +387,7 @@ with month as (
     from month m, resource_days(m.starts_at, least(m.ends_at, now()), m.time_zone, :tenant) d
 ), days as (
     select resource_id, number, count(*) as active_days, sum(of_thirty) as of_thirty, sum(quantity) as quantity,
-           number = min(number) over (partition by resource_id) as begins
+           max(quantity) as most, number = min(number) over (partition by resource_id) as begins
     from day where number is not null group by resource_id, number
 ), counted as materialized (
     select u.resource_id, u.meter_id, to_char(u.slot at time zone m.time_zone, 'YYYY-MM') as own_month,
@@ -448,7 +448,8 @@ with month as (
     from month m, charged c join days d on d.resource_id = c.resource_id and d.number = c.number
     where c.charge ->> 'kind' = 'recurring' and (d.begins or c.charge ->> 'proration' is distinct from 'none')
     union all
-    select c.resource_id, c.number, c.place, m.period, meter.id, d.quantity, null, null, null
+    select c.resource_id, c.number, c.place, m.period, meter.id,
+           case meter.aggregation when 'max' then d.most else d.quantity end, null, null, null
     from month m, charged c
     join meters meter on meter.code = c.charge ->> 'meter' and meter.source = 'derived'
     join days d on d.resource_id = c.resource_id and d.number = c.number

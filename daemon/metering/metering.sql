@@ -173,14 +173,18 @@ with meter as materialized (
       and (:subject::text is null or u.resource_id in (select s.id from subjects s))
     group by 1, 2, m.aggregation
     union all
-    select date_trunc(:window, d.day::timestamp),
-           case when :group_by::text is not null then d.resource_id end, sum(d.quantity)
-    from meter m
-    join resource_days(:from::timestamptz, least(:to::timestamptz, now()), :time_zone) d
-      on d.kind = m.resource_kind
-    where {{own d}} and :window <> 'hour'
-      and (:subject::text is null or d.resource_id in (select s.id from subjects s))
-    group by 1, 2
+    select date_trunc(:window, d.day::timestamp), d.resource_id,
+           case d.aggregation when 'max' then max(d.quantity) else sum(d.quantity) end
+    from (
+        select d.day, case when :group_by::text is not null then d.resource_id end as resource_id, m.aggregation,
+               sum(d.quantity) as quantity
+        from meter m
+        join resource_days(:from::timestamptz, least(:to::timestamptz, now()), :time_zone) d
+          on d.kind = m.resource_kind
+        where {{own d}} and :window <> 'hour'
+          and (:subject::text is null or d.resource_id in (select s.id from subjects s))
+        group by 1, 2, 3) d
+    group by 1, 2, d.aggregation
 ), shown as (
     select w.starts_at, w.ends_at, u.resource_id,
            case when m.aggregation in ('max', 'latest') then u.value else coalesce(u.value, 0) end as value

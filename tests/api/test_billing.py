@@ -355,6 +355,39 @@ class GateTest(MonthTest):
         self.assertEqual(places, list(range(1, len(places) + 1)))
 
 
+class TestHighWater(MonthTest):
+    test_two_months = None
+
+    def test_a_month_costs_the_most_seats_that_it_had(self):
+        period, first = month(1)
+        self.offering = self.offer("software", self.charge(
+            "peak", "seat-high-water", model="graduated",
+            tiers=[{"up_to": "5", "unit_amount": "20"}, {"up_to": None, "unit_amount": "10"}]))
+        tenant, owner = self.tenant("peak")
+        resource = self.rent(tenant, at(first, 3))
+        for day, hour, seats in ((10, 9, 9), (10, 10, 7), (20, 9, 2)):
+            self.act(resource, "change", {"software": {"seats": seats}, "effective_at": at(first, day, hour)})
+        line = self.expect(owner.post("/v1/invoices/preview", {"period": period}), 200)["lines"][0]
+        self.assertEqual((line["quantity"], line["unit"], line["exact_amount"]), ("9", "Seats", "140"))
+        query = {"meter": "seat-high-water", "subject": resource["id"], "window": "month",
+                 "from": at(first, 1, 0), "to": at(month(0)[1], 1, 0)}
+        usage = self.expect(owner.get("/v1/usage", query=query), 200)
+        self.assertEqual((usage["aggregation"], [each["value"] for each in usage["data"]]), ("max", ["9"]))
+        other = self.rent(tenant, at(first, 10))
+        self.act(other, "change", {"software": {"seats": 1}, "effective_at": at(first, 11)})
+        del query["subject"]
+        usage = self.expect(owner.get("/v1/usage", query=query), 200)
+        self.assertEqual([each["value"] for each in usage["data"]], ["13"])  # of both, on the day of the most
+        grouped = self.expect(owner.get("/v1/usage", query={**query, "group_by": "subject"}), 200)["data"]
+        self.assertEqual({each["subject"]: each["value"] for each in grouped},
+                         {resource["id"]: "9", other["id"]: "4"})
+        self.assertEqual(self.bill(period, tenant=tenant, finalize=True)["state"], "succeeded")
+        invoice = self.invoice(owner, period)
+        explained = self.expect(owner.get(f"/v1/invoices/{invoice['id']}/lines/1/explanation"), 200)
+        self.assertEqual((explained["meter"]["source"], max(each["maximum"] for each in explained["usage"])),
+                         ("derived", "9"))
+
+
 class BugTest(MonthTest):
     """What was wrong once; each by its number."""
 

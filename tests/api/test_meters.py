@@ -25,6 +25,7 @@ class Meters(ApiTest):
         codes = {meter["code"]: meter for meter in self.platform.all("/v1/meters")}
         self.assertEqual(codes["seat-days"]["resource_kind"], "software")
         self.assertEqual(codes["line-days"]["aggregation"], "days")
+        self.assertEqual(codes["seat-high-water"]["aggregation"], "max")
         self.assertEqual(codes["terminal-days"]["source"], "derived")
         self.assertEqual(codes["broadband-bytes"]["value_property"], "total_bytes")
 

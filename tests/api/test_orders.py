@@ -244,6 +244,15 @@ class TestPrice(OrderTest):
         self.assertEqual({**kept, "as_of": None}, {**quote, "as_of": None})
         return order, quote
 
+    def test_the_most_seats_are_no_sum_over_days(self):
+        offer = self.shared.once("offer of most seats", lambda: self.offer("software", {
+            "code": "peak", "name": "峰值", "kind": "usage", "meter": "seat-high-water",
+            "price": {"model": "unit", "unit_amount": "20.00"}}))
+        _, quote = self.quote({**self.rent("software"), "offering_id": offer["offering"]["id"],
+                               "plan_id": offer["plan"]["id"]})
+        self.assertEqual((quote["recurring"], quote["first_bill"]["net"]),
+                         (spell(decimal.Decimal(80)), spell(decimal.Decimal(80))))
+
     def test_what_a_cart_costs(self):
         order, quote = self.quote(self.rent("software"), self.rent("broadband"), self.rent("terminal", count=3))
         left, days = month_left()

@@ -189,7 +189,7 @@ function Days({ explained }: { explained: Explanation }) {
         columns={[
           { name: t.usage.day, head: true, cell: (row) => row.day },
           { name: unit === "Bytes" ? t.usage.value : unitWord(unit), figure: true, cell: (row) => (unit === "Bytes" ? quantity(value(row), unit) : brief(value(row), 6)) },
-          ...(explained.meter && aggregation !== "days" ? [{ name: t.usage.events, figure: true, cell: (row: Day) => decimal(String(row.count)) }] : []),
+          ...(explained.meter && explained.meter["source"] !== "derived" ? [{ name: t.usage.events, figure: true, cell: (row: Day) => decimal(String(row.count)) }] : []),
         ]}
       />
     </details>

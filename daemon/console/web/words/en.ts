@@ -318,6 +318,7 @@ export const en = {
   units: {
     Bytes: () => "bytes",
     Minutes: (one: boolean) => (one ? "minute" : "minutes"),
+    Seats: (one: boolean) => (one ? "seat" : "seats"),
     "Seat-Days": (one: boolean) => (one ? "seat-day" : "seat-days"),
     "Line-Days": (one: boolean) => (one ? "line-day" : "line-days"),
     "Terminal-Days": (one: boolean) => (one ? "terminal-day" : "terminal-days"),

@@ -318,6 +318,7 @@ export const zh: Words = {
   units: {
     Bytes: () => "字节",
     Minutes: () => "分钟",
+    Seats: () => "席位",
     "Seat-Days": () => "席位日",
     "Line-Days": () => "线路日",
     "Terminal-Days": () => "终端日",
