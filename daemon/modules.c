@@ -18,6 +18,7 @@
 #include "daemon/orders/orders.h"
 #include "daemon/process/courier.h"
 #include "daemon/resources/resources.h"
+#include "daemon/terminals/terminals.h"
 #include "daemon/work_orders/work_orders.h"
 
 const struct job_kind *const job_kinds[] = {
@@ -31,6 +32,7 @@ const struct job_kind *const job_kinds[] = {
     &courier_forget_kind,
     &orders_expire_kind,
     &resources_expire_kind,
+    &terminals_fees_kind,
     &work_orders_watch_kind,
     &catalog_waiting_kind,
     NULL,

@@ -71,11 +71,15 @@ json_build_object(
         extract(day from to_date(named, 'YYYY-MM') + interval '1 month' - interval '1 day')::bigint as days
  from platform p)
 
--- Who had a plan in the month, or usage that counts in it.
+-- Who had a plan in the month, a device that was due, a fee for one, or usage that counts in it.
 -- fragment: has_activity(t, m)
 (exists (select from plan_assignments a
          where a.tenant_id = t.id and a.starts_at < m.ends_at
            and (a.ends_at is null or a.ends_at > m.starts_at))
+ or exists (select from terminal_loans l
+            where l.tenant_id = t.id and l.overdue_day_rate is not null and l.due_on < m.ends_at::date
+              and (l.ends_at is null or l.ends_at >= m.starts_at))
+ or exists (select from terminal_fees f where f.tenant_id = t.id and f.period = m.period)
  or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period))
 
 -- The month from which on a tenant may have something to be billed.
@@ -103,6 +107,9 @@ coalesce((select max(g.number) from plan_assignments g
 -- fragment: credit_text(d, m, what, interruption, installation, minutes, r)
 what || case d.measure when 'interruption' then interruption else installation end || ' ' || (d.credit ->> 'minutes')
 || minutes || case when d.month < m.period then ' · ' || d.month else '' end || ' · ' || r.name
+
+-- fragment: fee_text(f, overdue, loss, damage, r)
+case f.code when 'overdue' then overdue when 'loss' then loss else damage end || ' · ' || f.asset_tag || ' · ' || r.name
 
 -- statement: list_billing_runs
 select r.id as cursor, {{run_document r}} as document
@@ -374,7 +381,8 @@ select refuse('not_found', null) where not exists (select from tenants t where t
 -- due when the resource first becomes active, days for a recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
 -- Usage of an earlier month that counts in this one has rows of its own (correction_of), with what that month
 -- was billed for before: `already`, null where it had no line.
--- After them come the credits for missed service levels, which are shares of what is `creditable`.
+-- After them come what is owed for terminals beside their rent, then the credits for missed service levels, which are
+-- shares of what is `creditable`.
 --
 -- A part of a month, by the charge's proration: calendar_day, its active days; fixed_30, the same where every
 -- month has thirty days, since the last one stands for what is missing or too much; none, the whole, and once
@@ -511,15 +519,36 @@ with month as (
 )
 select b.place, b.resource_id, b.offering_id, b.plan_id, b.plan_version, b.charge_code, b.kind, b.charge, b.description,
        b.description_en, b.correction_of, b.quantity, b.already, b.active_days, b.period_days, b.meter_id, b.creditable,
-       b.unit, b.service_starts_at, b.service_ends_at, b.tax_category, b.tax_rate, b.events, b.credit, false as after
+       b.unit, b.service_starts_at, b.service_ends_at, b.tax_category, b.tax_rate, b.events, b.credit, 0 as after
 from billed b
+union all
+select f.place, r.id, r.offering_id, a.plan_id, a.plan_version, f.code, 'fee', f.charge::text,
+       {{fee_text f, '逾期占用费', '遗失赔偿', '损坏赔偿', r}}, {{fee_text f, 'Overdue', 'Loss', 'Damage', r}},
+       null, f.quantity::text, null, null, null, null, null, case f.code when 'overdue' then 'Days' else 'Units' end,
+       instant_text(f.starts_at), instant_text(f.ends_at), o.tax_category, trim_scale(tax.rate)::text, null, null, 1
+from month m
+cross join lateral (
+    select c.place, c.resource_id, c.code, c.asset_tag, c.quantity, c.last_day,
+           c.first_day::timestamp at time zone m.time_zone as starts_at,
+           (c.last_day + 1)::timestamp at time zone m.time_zone as ends_at,
+           jsonb_build_object('code', c.code, 'kind', 'fee', 'working', c.working, 'price', jsonb_build_object(
+               'model', 'unit', 'unit_amount', trim_scale(c.unit_amount)::text)) as charge
+    from terminal_charges(:tenant, m.period) c) f
+join resources r on r.tenant_id = :tenant and r.id = f.resource_id
+join offerings o on o.id = r.offering_id
+join plan_assignments a on a.tenant_id = r.tenant_id and a.resource_id = r.id
+    and a.number = {{assignment_at r.tenant_id, r.id, usage_slot(f.starts_at)}}
+left join lateral (
+    select t.rate from tax_rates t
+    where t.category = o.tax_category and t.valid_from <= f.last_day
+    order by t.valid_from desc limit 1) tax on true
 union all
 select d.place, r.id, r.offering_id, d.plan_id, d.plan_version, 'service-credit-' || d.measure, 'service_credit', null,
        {{credit_text d, m, '服务等级赔付 · ', '业务中断', '安装延期', ' 分钟', r}},
        {{credit_text d, m, 'Service credit · ', 'interruption', 'late installation', ' minutes', r}},
        case when d.month < m.period then d.month end, null, null, null, null, null, null, 'Minutes',
        instant_text(period_start(d.month, m.time_zone)), instant_text(period_end(d.month, m.time_zone)),
-       d.tax_category, trim_scale(d.tax_rate)::text, null, d.credit::text, true
+       d.tax_category, trim_scale(d.tax_rate)::text, null, d.credit::text, 2
 from month m cross join service_credits_due(:tenant, m.period) d
 join resources r on r.tenant_id = :tenant and r.id = d.resource_id
 order by after, place

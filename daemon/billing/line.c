@@ -169,6 +169,13 @@ static bool price_charge(const struct line_request *request, const struct price 
                                      : price_metered(request, price, result, problem);
 }
 
+/* What a fee came from, which is its first step. */
+static void put_before(json_t *working, json_t *steps)
+{
+    if (working != NULL)
+        json_array_insert(steps, 0, working);
+}
+
 void line_write_money(const struct number *amount, const char *tax_rate, struct line *line)
 {
     struct number net, tax;
@@ -223,6 +230,7 @@ bool line_make(const struct line_request *request, struct line *line,
     }
     bool good = price_charge(request, price, line, &result, problem);
     if (good) {
+        put_before(json_object_get(request->charge, "working"), result.steps);
         write_result(request, price, &result, line);
         line->steps = json_incref(result.steps);
         price_result_end(&result);

@@ -16,7 +16,7 @@
 enum { CURRENCY_DIGITS = 2, LINE_PROBLEM_SIZE = 512 };
 
 struct line_request {
-    const json_t *charge; /* as the contract's schema Charge */
+    const json_t *charge; /* as the contract's schema Charge; a fee's has `working`, a step */
     int64_t active_days;  /* recurring: days to be paid for, */
     int64_t period_days;  /* of so many; both as the charge's proration counts them */
     const char *quantity; /* usage: what the meter counted */

@@ -17,15 +17,17 @@ from terminal_models m where m.id = :terminal_model_id
 with made as (
     insert into terminal_models (
         id, name, maker, category, purchase_price, purchase_currency, depreciation_months, residual_percent,
-        lost_after_days, overdue_day_rate, overdue_currency, deposit, deposit_currency, metadata)
+        lost_after_days, overdue_day_rate, overdue_currency, deposit, deposit_currency, dispute_days, metadata)
     select :new_mdl, b.name, coalesce(b.maker, ''), coalesce(b.category, 'other'),
            (b.purchase_price ->> 'amount')::numeric, b.purchase_price ->> 'currency', b.depreciation_months,
            coalesce(b.residual_percent, 0), coalesce(b.lost_after_days, 30),
            (b.overdue_day_rate ->> 'amount')::numeric, b.overdue_day_rate ->> 'currency',
-           (b.deposit ->> 'amount')::numeric, b.deposit ->> 'currency', coalesce(b.metadata, '{}')
+           (b.deposit ->> 'amount')::numeric, b.deposit ->> 'currency', coalesce(b.dispute_days, 14),
+           coalesce(b.metadata, '{}')
     from json_to_record(:body::json) as b(
         name text, maker text, category text, purchase_price json, depreciation_months integer,
-        residual_percent integer, lost_after_days integer, overdue_day_rate json, deposit json, metadata jsonb)
+        residual_percent integer, lost_after_days integer, overdue_day_rate json, deposit json, dispute_days integer,
+        metadata jsonb)
     returning id, version, terminal_model_document(terminal_models) as document
 )
 select m.document, m.version, '/v1/terminal-models/' || m.id as location from made m

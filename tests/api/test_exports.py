@@ -117,6 +117,18 @@ class ExportTest(ApiTest):
             resource = self.rent(tenant, software, "software", since, "+研发, \"CRM\"")
             self.rent(tenant, broadband, "broadband", since, "专线")
             self.send(owner, resource, "12.5")
+            self.damage(tenant, self.resource(owner, "terminal", metadata={"cost_center": "rd"}))
+
+    def damage(self, tenant, rented):
+        """A fee that fell due within the month."""
+        day = (self.first + datetime.timedelta(days=20)).date()
+        self.database().execute(f"""
+            insert into terminal_fees (tenant_id, id, resource_id, terminal_id, cause, state, asked, amount, currency,
+                                       facts, reason, disputable_until, due_on, period, created_by)
+            select '{tenant["id"]}', make_identifier('fee'), '{rented["id"]}', t.id, 'damage', 'due', 450, 199.99, 'CNY',
+                   jsonb_build_object('asset_tag', t.asset_tag, 'valuation', null), '', '{day}', '{day}',
+                   '{self.period}', 'exports'
+            from terminals t where t.resource_id = '{rented["id"]}'""")
 
     def send(self, owner, resource, calls):
         time = (self.first + datetime.timedelta(days=14)).isoformat()

@@ -196,6 +196,7 @@ class WallTest(ApiTest):
             f"insert into terminal_deposits (id, tenant_id, resource_id, kind, amount, currency, actor) values "
             f"({quote('dep_' + tenant['id'][4:])}, {quote(tenant['id'])}, {quote(rented['id'])}, 'hold', 1, "
             f"'CNY', 'walls')")
+        self.terminal_fee(tenant, rented)
         self.bill(self.last_month(), tenant, finalize=True)
         invoice = self.expect(owner.get("/v1/invoices"), 200)["data"][0]
         self.expect(self.platform.post("/v1/credit-notes", {
@@ -219,6 +220,16 @@ class WallTest(ApiTest):
             headers={"Content-Type": "application/pdf"}), 201)
         return {"name": name, "park": park, "tenant": tenant, "owner": owner, "software": software,
                 "plan": {**plan, "mnt": self.make_maintenance(plan["acp"])}}
+
+    def terminal_fee(self, tenant, resource):
+        """One that it may dispute."""
+        terminal = self.terminal()
+        self.database().execute(f"""
+            insert into terminal_fees (tenant_id, id, resource_id, terminal_id, cause, asked, amount, currency, facts,
+                                       reason, disputable_until, created_by)
+            values ({quote(tenant["id"])}, {quote("fee_" + tenant["id"][4:])}, {quote(resource["id"])},
+                    {quote(terminal["id"])}, 'damage', 2, 2, 'CNY', '{{"valuation": null}}', {quote(tenant["name"])},
+                    '2099-12-31', 'walls')""")
 
     def vendor_has_had(self, tenant, resource):
         """What a vendor did for it, which is over."""
@@ -473,7 +484,7 @@ class SecondWallTest(WallTest):
             "trm": "terminal_id", "prk": "park_id", "sea": "seat_id", "lic": "licence_key_id", "exp": "export_id",
             "crn": "credit_note_id", "acp": "access_point_id", "nas": "network_access_server_id",
             "apl": "address_pool_id", "apx": "address_prefix_id", "adr": "address_id",
-            "wai": "waiting_list_entry_id", "crt": "certificate_id"}.get(each)), None)
+            "wai": "waiting_list_entry_id", "fee": "terminal_fee_id", "crt": "certificate_id"}.get(each)), None)
         if prefix in foreign:
             return foreign[prefix]
         return {"limit": "50", "body": "{}", "actor": foreign.get("key"), "dry_run": "false",

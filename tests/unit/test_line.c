@@ -51,6 +51,24 @@ TEST(line_of_a_whole_period_costs_the_whole)
     USAGE("{\"model\":\"graduated\",\"tiers\":[{\"up_to\":\"10\",\"unit_amount\":\"2\"},"          \
           "{\"up_to\":null,\"unit_amount\":\"1\"}]}")
 
+TEST(line_of_a_fee_says_first_what_it_came_from)
+{
+    struct line line;
+    char text[256];
+
+    EXPECT(make("{\"code\":\"overdue\",\"kind\":\"fee\",\"working\":{\"step\":\"overdue\"},"
+                "\"price\":{\"model\":\"unit\",\"unit_amount\":\"5.5\"}}",
+                (struct line_request){.quantity = "3"}, &line));
+    EXPECT_TEXT(line.net, "16.50");
+    EXPECT_TEXT(line.unit_amount, "5.5");
+    for (size_t i = 0; i < 2; i++) {
+        snprintf(text, sizeof text, "%s",
+                 json_string_value(json_object_get(json_array_get(line.steps, i), "step")));
+        EXPECT_TEXT(text, i == 0 ? "overdue" : "unit");
+    }
+    line_end(&line);
+}
+
 TEST(line_rounds_once_half_away_from_zero)
 {
     struct line line;

@@ -13,9 +13,24 @@ import { t, wordFor } from "../words/words";
 type Invoice = Schemas["Invoice"];
 type Explanation = Schemas["InvoiceLineExplanation"];
 type PriceStep = Schemas["PriceStep"];
-/** A step of a line: one of a price's, the share of the period, what comes off late usage, or one of a service credit. */
-type Step = Omit<PriceStep, "step"> & {
-  step: PriceStep["step"] | "proration" | "billed_before" | "measured" | "rule" | "base" | "service_credit" | "credited_before" | "left_for_later";
+/** What a fee for a terminal came from. */
+interface FeeStep {
+  asset_tag?: string;
+  due_on?: string;
+  days?: number;
+  asked?: string;
+  reason?: string;
+  decision?: string;
+  replacement?: string;
+  depreciation?: string;
+  claimed?: string;
+}
+/** A step of a line: one of a price's, the share of the period, what comes off late usage, what a fee came from, or one of a
+ * service credit. */
+type Step = Omit<PriceStep, "step"> & FeeStep & {
+  step:
+    | PriceStep["step"] | "proration" | "billed_before" | "overdue" | "loss" | "damage"
+    | "measured" | "rule" | "base" | "service_credit" | "credited_before" | "left_for_later";
   share?: string;
   method?: string;
   active_days?: number;
@@ -37,6 +52,15 @@ interface Day {
 const EVENTS_SHOWN = 5;
 const TIMES = " × ";
 
+/** Of a loss that was valued, the arithmetic; else, and for damage, what was said of it. */
+function feeReason(step: Step, amount: (value?: string) => string): string {
+  const parts = step.replacement === undefined ? [step.reason] : [
+    `${amount(step.replacement)} − ${t.explanation.depreciation(amount(step.depreciation))}`
+      + (step.claimed ? ` − ${t.explanation.claimed(amount(step.claimed))}` : ""),
+  ];
+  return [...parts, step.decision].filter(Boolean).join(" · ");
+}
+
 /** One row of the working: what it is, how it is reckoned, what comes of it. */
 function written(step: Step, currency: string): [string, string, string] {
   const amount = (value = "0") => exact(value, currency);
@@ -54,6 +78,12 @@ function written(step: Step, currency: string): [string, string, string] {
       ];
     case "billed_before":
       return [steps.billedBefore, "", amount(`-${step.amount}`)];
+    case "overdue":
+      return [steps.overdue, t.explanation.dueOn(step.due_on ?? ""), quantity(String(step.days), "Days")];
+    case "loss":
+      return [steps.loss, feeReason(step, amount), amount(step.asked)];
+    case "damage":
+      return [steps.damage, feeReason(step, amount), amount(step.asked)];
     case "measured":
       return [t.explanation.measures[step.measure ?? "interruption"], "", quantity(String(step.minutes), "Minutes")];
     case "rule":
