@@ -215,6 +215,20 @@ class TestLoss(FeeTest):
         self.assertEqual(sum(int(line["quantity"]) for line in overdue), min(30, self.day.day - 1))
 
 
+    def test_nobody_goes_to_fetch_what_is_lost(self):
+        terminal, resource = self.out()
+        order = self.expect(self.owner.post("/v1/orders", {"items": [
+            {"action": "return", "resource_id": resource["id"]}]}), 201)
+        self.expect(self.owner.post(f"/v1/orders/{order['id']}/place"), 200)
+        work, = self.platform.all("/v1/work-orders", query={"order_id": order["id"]})
+        self.ago(7 + 31, resource)
+        self.run_job()
+        self.eventually(lambda: self.shown(terminal)["state"] == "lost", 90)
+        self.assertEqual(self.expect(self.owner.get(f"/v1/orders/{order['id']}"), 200)["state"], "completed")
+        work = self.expect(self.platform.get(f"/v1/work-orders/{work['id']}"), 200)
+        self.assertEqual(work["state"], "cancelled")
+
+
 class TestDispute(FeeTest):
     def damaged(self, **fields):
         terminal, resource = self.out(**fields)

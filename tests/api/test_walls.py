@@ -228,8 +228,9 @@ class WallTest(ApiTest):
             insert into terminal_fees (tenant_id, id, resource_id, terminal_id, cause, asked, amount, currency, facts,
                                        reason, disputable_until, created_by)
             values ({quote(tenant["id"])}, {quote("fee_" + tenant["id"][4:])}, {quote(resource["id"])},
-                    {quote(terminal["id"])}, 'damage', 2, 2, 'CNY', '{{"valuation": null}}', {quote(tenant["name"])},
-                    '2099-12-31', 'walls')""")
+                    {quote(terminal["id"])}, 'damage', 2, 2, 'CNY',
+                    jsonb_build_object('asset_tag', {quote(terminal["asset_tag"])}, 'valuation', null),
+                    {quote(tenant["name"])}, '2099-12-31', 'walls')""")
 
     def vendor_has_had(self, tenant, resource):
         """What a vendor did for it, which is over."""
