@@ -337,3 +337,50 @@ void cloudevents_read(enum cloudevents_form form, struct slice text, enum langua
     else
         read_document(&reader, text, events);
 }
+
+/* ---- Values ---- */
+
+/* Behind the text that begins at `at`, in canonical JSON. */
+static const char *behind_text(const char *at)
+{
+    for (at++; *at != '"'; at++)
+        at += *at == '\\';
+    return at + 1;
+}
+
+/* Behind the value that begins at `at`: where a comma or bracket of its own level follows. */
+static const char *behind_value(const char *at)
+{
+    size_t depth = 0;
+
+    if (*at == '"')
+        return behind_text(at);
+    for (;; at = *at == '"' ? behind_text(at) : at + 1) {
+        if (depth == 0 && (*at == ',' || *at == '}'))
+            return at;
+        depth += *at == '{' || *at == '[';
+        depth -= *at == '}' || *at == ']';
+        if (depth == 0 && (*at == '}' || *at == ']'))
+            return at + 1;
+    }
+}
+
+bool cloudevent_value(const struct cloudevent *event, struct slice name, struct slice *value)
+{
+    const char *at = event->data.data + 1;
+
+    while (*at == '"') {
+        const char *end = behind_text(at);
+        bool found = slice_equal((struct slice){at, (size_t)(end - at)}, name);
+        const char *begin = end + 1;
+
+        end = behind_value(begin);
+        if (found) {
+            bool text = *begin == '"';
+            *value = (struct slice){begin + text, (size_t)(end - begin) - (text ? 2 : 0)};
+            return text || !slice_is(*value, "null");
+        }
+        at = *end == ',' ? end + 1 : end;
+    }
+    return false;
+}

@@ -14,6 +14,7 @@
 #ifndef PROTO_CLOUDEVENTS_H
 #define PROTO_CLOUDEVENTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/arena.h"
@@ -64,6 +65,11 @@ enum cloudevents_form cloudevents_form(struct slice media);
 void cloudevents_read(enum cloudevents_form form, struct slice text, enum language language,
                       struct arena *arena, struct cloudevents *events,
                       struct schema_errors *errors);
+
+/* What data says under a name: the bytes of a text without its quotes, escapes as they are spelled,
+ * or of any other value. False where it says nothing, or null. `name` is spelled as in canonical
+ * JSON, with quotes: "\"calls\"". */
+bool cloudevent_value(const struct cloudevent *event, struct slice name, struct slice *value);
 
 /* The pointer to an attribute of an event ("" for the whole; "data/name", escaped), into `pointer`;
  * it ends before the name that does not fit. */

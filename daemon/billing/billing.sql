@@ -497,10 +497,12 @@ with month as (
            case when c.charge -> 'price' ->> 'model' = 'percentage' and meter.source = 'events' then (
                select json_agg(json_build_array(e.data ->> meter.value_property, e.period < m.period)
                                order by e.time, e.id)::text
-               from events e
-               where e.tenant_id = :tenant and e.resource_id = r.id and e.type = meter.event_type
+               from event_resources x
+               join events e on e.tenant_id = x.tenant_id and e.batch = x.batch
+               where x.tenant_id = :tenant and x.resource_id = r.id and e.resource_id = r.id and e.type = meter.event_type
                  and e.period <= m.period
                  and e.time >= period_start(i.own_month, m.time_zone) and e.time < period_end(i.own_month, m.time_zone)
+                 and e.last_time >= period_start(i.own_month, m.time_zone) and e.first_time < period_end(i.own_month, m.time_zone)
                  and e.data ->> meter.value_property is not null
                  and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events,
            null as credit

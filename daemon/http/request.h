@@ -115,6 +115,12 @@ enum step request_query_as(struct request *request, enum database_role role,
                            const struct statement *statement,
                            enum step (*rows)(struct request *request, const PGresult *result));
 
+/* The same; where a unique constraint of that name is violated, `known` goes on instead of a
+ * refusal, after the segment's transaction was rolled back. Once a statement. */
+enum step request_query_unless(struct request *request, const struct statement *statement,
+                               enum step (*rows)(struct request *request, const PGresult *result),
+                               const char *constraint, enum step (*known)(struct request *request));
+
 /* Rendered answers. `status` 0 takes the operation's success status. Each returns DONE. */
 enum step request_answer_json(struct request *request, int status, const json_t *document);
 enum step request_answer_bytes(struct request *request, int status, const char *content_type,

@@ -12,7 +12,7 @@
 
 enum {
     REQUEST_MAGIC = 0x52455155,
-    REQUEST_BINDINGS_LIMIT = 32,
+    REQUEST_BINDINGS_LIMIT = 48,
     REQUEST_ANSWER_LIMIT = 64 * 1024 * 1024, /* bytes of an answer that is held whole */
     REQUEST_FIELDS_LIMIT = 8192,             /* bytes of header fields that an answer adds */
     IDEMPOTENCY_KEY_LIMIT = 128,
@@ -66,9 +66,11 @@ struct request {
     char idempotency_digest[SHA256_HEX_SIZE];
 
     enum step (*rows)(struct request *, const PGresult *); /* what takes the database's answer */
-    enum step (*then)(struct request *);                   /* what takes the hasher's */
-    enum step (*more)(struct request *);                   /* what takes room in the connection */
-    unsigned attempts; /* segments sent for the idempotency key */
+    const char *constraint; /* whose violation `known` takes; NULL: none */
+    enum step (*known)(struct request *);
+    enum step (*then)(struct request *); /* what takes the hasher's */
+    enum step (*more)(struct request *); /* what takes room in the connection */
+    unsigned attempts;                   /* segments sent for the idempotency key */
     const struct statement *statement;
     const struct statement *prepended;
     enum hasher_outcome hasher_outcome;

@@ -190,6 +190,10 @@ static enum step take_refusal(struct request *request, const struct database_ans
     bool answered = strcmp(answer->sqlstate, "BC208") == 0 ||
                     strcmp(answer->constraint, "idempotency_keys_pkey") == 0;
 
+    if (request->constraint != NULL && strcmp(answer->constraint, request->constraint) == 0) {
+        request->constraint = NULL;
+        return request->known(request);
+    }
     if (strcmp(answer->sqlstate, "BC409") == 0) {
         request_add_field(request, "Retry-After", "1");
         return request_refuse(request, "idempotency_in_progress", NULL);
@@ -232,6 +236,17 @@ enum step request_query(struct request *request, const struct statement *stateme
                         enum step (*rows)(struct request *request, const PGresult *result))
 {
     return request_send(request, request_role(request), statement, rows);
+}
+
+enum step request_query_unless(struct request *request, const struct statement *statement,
+                               enum step (*rows)(struct request *request, const PGresult *result),
+                               const char *constraint, enum step (*known)(struct request *request))
+{
+    enum step next = request_query(request, statement, rows);
+
+    request->constraint = constraint;
+    request->known = known;
+    return next;
 }
 
 enum step request_run_as(struct request *request, enum database_role role,

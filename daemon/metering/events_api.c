@@ -1,7 +1,10 @@
 /*
- * Events in. One segment locks the months, judges, stores and counts; where keys were there already
- * a second one, after the commit, reads their digests to tell duplicates from conflicts.
+ * Events in. A first segment resolves the names of a batch; then the batch is judged here. A second
+ * one locks the months and the meters, claims the keys, and stores and counts all of it. Where a
+ * key was there already it rolled back: a third one reads the digests of those, to tell duplicates
+ * from conflicts, and the others are stored by themselves.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +12,7 @@
 #include "common/metric.h"
 #include "daemon/http/environment.h"
 #include "daemon/http/request.h"
+#include "daemon/metering/batch.h"
 #include "operations.h"
 #include "proto/cloudevents.h"
 #include "proto/json.h"
@@ -16,25 +20,30 @@
 #include "statements.h"
 
 enum {
-    EVENTS_TEXT_LIMIT = 64 * 1024 * 1024
-}; /* bytes of the statement's parameter, and of a receipt */
+    EVENTS_TEXT_LIMIT = 64 * 1024 * 1024, /* bytes of a receipt */
+    ATTEMPTS_LIMIT = 10,                  /* segments that resolve or store */
+    NUMBER_SIZE = 24,
+};
 
-enum verdict_state { ACCEPTED, PRESENT, DUPLICATE, CONFLICT, REJECTED };
+enum verdict_state { ACCEPTED, DUPLICATE, CONFLICT, REJECTED };
 
 struct verdict {
-    enum verdict_state state; /* PRESENT: until the stored digest is known */
+    enum verdict_state state;
     const char *reason, *detail, *pointer;
     const char *stored_digest; /* in hexadecimal */
 };
 
-/* A batch on its way. */
+/* Events on their way. */
 struct ingest {
     enum cloudevents_form form;
     struct cloudevents batch;
+    struct batch names;
     struct verdict *verdicts; /* one an event */
     struct schema_errors *errors;
     bool partial;
-    size_t present;
+    unsigned attempts;
+    size_t going_count;
+    size_t *going; /* the events to be stored, by their key */
 };
 
 static struct ingest *ingest_of(const struct request *request)
@@ -165,17 +174,9 @@ static enum step answer_receipt(struct request *request)
     return next;
 }
 
-/* ---- The second segment: keys that were there ---- */
+/* ---- Keys that are there ---- */
 
-/* The place in the batch that a row of the database is about. */
-static size_t place_of(const struct ingest *ingest, const PGresult *rows, int row)
-{
-    size_t place = strtoul(PQgetvalue(rows, row, PQfnumber(rows, "position")), NULL, 10);
-
-    check(place < ingest->batch.count);
-    return place;
-}
-
+/* Tells a duplicate from a conflict: the same key with `stored` content. */
 static void compare_digest(struct request *request, size_t place, const char *stored)
 {
     const struct cloudevent *event = &ingest_of(request)->batch.events[place];
@@ -194,146 +195,221 @@ static void compare_digest(struct request *request, size_t place, const char *st
     }
 }
 
+static enum step resolve(struct request *request);
+static enum step store(struct request *request);
+
+/* What can only be settled by another attempt, after so many. */
+static enum step give_up(struct request *request)
+{
+    request_add_field(request, "Retry-After", "1");
+    return request_refuse(request, "overloaded", NULL);
+}
+
 static enum step take_digests(struct request *request, const PGresult *rows)
 {
-    const struct ingest *ingest = ingest_of(request);
-
-    for (int row = 0; row < PQntuples(rows); row++)
-        compare_digest(request, place_of(ingest, rows, row),
-                       PQgetvalue(rows, row, PQfnumber(rows, "digest")));
-    if (count_state(ingest, PRESENT) > 0) { /* forgotten in between: a retry settles it */
-        request_add_field(request, "Retry-After", "1");
-        return request_refuse(request, "overloaded", NULL);
-    }
-    return answer_receipt(request);
-}
-
-/* ---- The first segment ---- */
-
-static void write_key(struct buffer *text, const struct cloudevent *event, size_t place)
-{
-    buffer_append_format(text, "%s{\"position\":%zu", text->length > 1 ? "," : "", place);
-    write_member(text, "source", event->source);
-    write_member(text, "id", event->id);
-}
-
-static void write_content(struct buffer *text, const struct cloudevent *event)
-{
-    char digest[SHA256_HEX_SIZE];
-    char time[INSTANT_TEXT_SIZE];
-
-    hex_write(event->digest, sizeof event->digest, digest);
-    instant_write(event->time, time);
-    write_member(text, "digest", digest);
-    write_member(text, "type", event->type);
-    write_member(text, "subject", event->subject);
-    write_member(text, "time", time);
-    buffer_append_text(text, ",\"data\":");
-    buffer_append_slice(text, event->data);
-}
-
-/* The events in that state as a JSON array, with their content or as keys alone; NULL: none. */
-static const char *events_text(struct request *request, enum verdict_state state, bool content)
-{
-    const struct ingest *ingest = ingest_of(request);
-    struct buffer text = buffer_make(EVENTS_TEXT_LIMIT);
-    const char *result = NULL;
-
-    buffer_append_character(&text, '[');
-    for (size_t i = 0; i < ingest->batch.count; i++) {
-        if (ingest->verdicts[i].state != state)
-            continue;
-        write_key(&text, &ingest->batch.events[i], i);
-        if (content)
-            write_content(&text, &ingest->batch.events[i]);
-        buffer_append_character(&text, '}');
-    }
-    buffer_append_character(&text, ']');
-    check(!buffer_overflowed(&text));
-    if (text.length > sizeof "[]" - 1)
-        result = arena_copy(request_arena(request), buffer_slice(&text));
-    buffer_free(&text);
-    return result;
-}
-
-static enum step conclude(struct request *request)
-{
     struct ingest *ingest = ingest_of(request);
+    size_t count = 0;
 
-    if (!ingest->partial && ingest->errors->total > 0)
-        return request_refuse_at(request, "validation_failed", ingest->errors);
-    if (ingest->present == 0)
-        return answer_receipt(request);
-    request_bind(request, "keys", events_text(request, PRESENT, false));
-    return request_query(request, &statement_read_digests, take_digests);
+    for (int row = 0; row < PQntuples(rows); row++) {
+        size_t at = strtoul(PQgetvalue(rows, row, PQfnumber(rows, "position")), NULL, 10);
+        check(at < ingest->going_count);
+        compare_digest(request, ingest->going[at],
+                       PQgetvalue(rows, row, PQfnumber(rows, "digest")));
+    }
+    for (size_t i = 0; i < ingest->going_count; i++)
+        if (ingest->verdicts[ingest->going[i]].state == ACCEPTED)
+            ingest->going[count++] = ingest->going[i];
+    ingest->going_count = count;
+    return store(request);
 }
 
-static const char *attribute_of(const char *reason)
+static enum step find_known(struct request *request)
 {
-    return strcmp(reason, "event_subject_unknown") == 0 ? "subject" : "type";
+    const struct ingest *ingest = ingest_of(request);
+    const char *sources, *ids;
+
+    batch_keys(&ingest->names, ingest->going, ingest->going_count, &sources, &ids);
+    request_bind(request, "source_at", sources);
+    request_bind(request, "ids", ids);
+    return request_query(request, &statement_find_known_events, take_digests);
 }
+
+/* ---- Storing ---- */
 
 static enum step take_stored(struct request *request, const PGresult *rows)
 {
-    struct ingest *ingest = ingest_of(request);
-    int reason = PQfnumber(rows, "reason");
-    int property = PQfnumber(rows, "property");
-
-    for (int row = 0; row < PQntuples(rows); row++) {
-        size_t place = place_of(ingest, rows, row);
-        if (PQgetisnull(rows, row, reason)) {
-            ingest->verdicts[place].state = PRESENT;
-            ingest->present++;
-        } else if (PQgetisnull(rows, row, property)) {
-            const char *code = PQgetvalue(rows, row, reason);
-            reject(request, place, code, attribute_of(code));
-        } else {
-            reject(
-                request, place, PQgetvalue(rows, row, reason),
-                arena_format(request_arena(request), "data/%s", PQgetvalue(rows, row, property)));
-        }
-    }
-    return conclude(request);
+    return PQntuples(rows) == 1 ? answer_receipt(request) : resolve(request);
 }
 
-static const char *time_text(struct request *request, instant time)
+static const char *number_text(struct request *request, int64_t number)
 {
-    char *text = arena_allocate(request_arena(request), 1, INSTANT_TEXT_SIZE);
-
-    instant_write(time, text);
-    return text;
+    return arena_format(request_arena(request), "%" PRId64, number);
 }
 
-/* Between which times the months lie that have to be held open. */
+/* The times of the events that are stored. */
 static void bind_times(struct request *request)
 {
     const struct ingest *ingest = ingest_of(request);
-    instant first = INT64_MAX, last = 0;
+    instant first = INT64_MAX, last = INT64_MIN;
 
-    for (size_t i = 0; i < ingest->batch.count; i++) {
-        instant time = ingest->batch.events[i].time;
-        if (ingest->verdicts[i].state != ACCEPTED)
-            continue;
+    for (size_t i = 0; i < ingest->going_count; i++) {
+        instant time = ingest->batch.events[ingest->going[i]].time;
         first = time < first ? time : first;
         last = time > last ? time : last;
     }
-    request_bind(request, "first_time", time_text(request, first));
-    request_bind(request, "last_time", time_text(request, last));
+    request_bind(request, "first_time", number_text(request, first));
+    request_bind(request, "last_time", number_text(request, last));
+}
+
+static void bind_columns(struct request *request)
+{
+    const struct ingest *ingest = ingest_of(request);
+    struct batch_columns columns = batch_store(&ingest->names, ingest->going, ingest->going_count);
+
+    request_bind(request, "meters", number_text(request, ingest->names.meter_count));
+    request_bind(request, "types", columns.types);
+    request_bind(request, "subjects", columns.subjects);
+    request_bind(request, "resources", columns.resources);
+    request_bind(request, "periods", columns.periods);
+    request_bind(request, "source_at", columns.source_at);
+    request_bind(request, "ids", columns.ids);
+    request_bind(request, "type_at", columns.type_at);
+    request_bind(request, "subject_at", columns.subject_at);
+    request_bind(request, "period_at", columns.period_at);
+    request_bind(request, "times", columns.times);
+    request_bind(request, "data", columns.data);
+    request_bind(request, "sums", columns.sums);
 }
 
 static enum step store(struct request *request)
 {
-    const struct ingest *ingest = ingest_of(request);
-    const char *events = events_text(request, ACCEPTED, true);
+    struct ingest *ingest = ingest_of(request);
 
-    if (events == NULL)
-        return conclude(request);
+    if (ingest->going_count == 0)
+        return answer_receipt(request);
+    if (ingest->attempts++ == ATTEMPTS_LIMIT)
+        return give_up(request);
     bind_times(request);
-    request_bind(request, "events", events);
-    request_bind(request, "store",
-                 ingest->partial || ingest->errors->total == 0 ? "true" : "false");
-    request_prepend(request, &statement_lock_event_periods);
-    return request_query(request, &statement_store_events, take_stored);
+    bind_columns(request);
+    request_prepend(request, &statement_lock_for_events);
+    return request_query_unless(request, &statement_store_event_batch, take_stored,
+                                "event_keys_pkey", find_known);
+}
+
+/* ---- Judging by what the database knows ---- */
+
+/* A name as part of a JSON pointer (RFC 6901). */
+static const char *escaped(struct request *request, const char *name)
+{
+    char *text = arena_allocate(request_arena(request), 2 * strlen(name) + 1, 1);
+    char *to = text;
+
+    for (; *name != '\0'; name++) {
+        *to++ = *name == '/' ? '~' : *name;
+        if (*name == '/' || *name == '~')
+            *to++ = *name == '/' ? '1' : '0';
+    }
+    return text;
+}
+
+static const char *attribute_of(struct request *request, const char *reason, const char *property)
+{
+    if (property != NULL)
+        return arena_format(request_arena(request), "data/%s", escaped(request, property));
+    return strcmp(reason, "event_subject_unknown") == 0 ? "subject" : "type";
+}
+
+static void judge_names(struct request *request)
+{
+    struct ingest *ingest = ingest_of(request);
+
+    for (size_t i = 0; i < ingest->batch.count; i++) {
+        const char *property;
+        if (ingest->verdicts[i].state != ACCEPTED)
+            continue;
+        const char *reason = batch_judge(&ingest->names, i, &property);
+        if (reason != NULL)
+            reject(request, i, reason, attribute_of(request, reason, property));
+    }
+}
+
+/* Of a key that was sent twice, the first that is good goes. */
+static void choose(struct request *request)
+{
+    struct ingest *ingest = ingest_of(request);
+    char digest[SHA256_HEX_SIZE];
+    size_t count = 0;
+
+    for (size_t i = 0; i < ingest->batch.count; i++)
+        if (ingest->verdicts[i].state == ACCEPTED)
+            ingest->going[count++] = i;
+    batch_sort(&ingest->names, ingest->going, count);
+    ingest->going_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t place = ingest->going[i];
+        size_t first = ingest->going_count == 0 ? place : ingest->going[ingest->going_count - 1];
+        if (first != place && batch_same_key(&ingest->names, first, place)) {
+            hex_write(ingest->batch.events[first].digest, SHA256_SIZE, digest);
+            compare_digest(request, place, digest);
+        } else {
+            ingest->going[ingest->going_count++] = place;
+        }
+    }
+}
+
+static enum step take_registered(struct request *request, const PGresult *rows)
+{
+    (void)rows;
+    return resolve(request);
+}
+
+static enum step take_names(struct request *request, const PGresult *rows)
+{
+    struct ingest *ingest = ingest_of(request);
+    json_t *names = json_loads(PQgetvalue(rows, 0, PQfnumber(rows, "names")), 0, NULL);
+
+    check(names != NULL);
+    batch_take_names(&ingest->names, names);
+    json_decref(names);
+    judge_names(request);
+    if (!ingest->partial && ingest->errors->total > 0)
+        return request_refuse_at(request, "validation_failed", ingest->errors);
+    if (!batch_knows_sources(&ingest->names))
+        return request_query(request, &statement_register_event_sources, take_registered);
+    choose(request);
+    return store(request);
+}
+
+static enum step resolve(struct request *request)
+{
+    struct ingest *ingest = ingest_of(request);
+    const struct batch *names = &ingest->names;
+
+    if (ingest->attempts++ == ATTEMPTS_LIMIT)
+        return give_up(request);
+    request_bind(request, "subjects", batch_names(request_arena(request), &names->subjects));
+    request_bind(request, "types", batch_names(request_arena(request), &names->types));
+    request_bind(request, "sources", batch_names(request_arena(request), &names->sources));
+    request_bind(request, "slots", batch_slots(names));
+    request_bind(request, "first_slot", number_text(request, names->slots[0]));
+    request_bind(request, "last_slot", number_text(request, names->slots[names->slot_count - 1]));
+    return request_query(request, &statement_resolve_events, take_names);
+}
+
+/* The names of those that are good so far. */
+static enum step begin(struct request *request)
+{
+    struct ingest *ingest = ingest_of(request);
+    bool *wanted = arena_allocate(request_arena(request), ingest->batch.count + 1, sizeof *wanted);
+
+    for (size_t i = 0; i < ingest->batch.count; i++)
+        wanted[i] = ingest->verdicts[i].state == ACCEPTED;
+    ingest->names = batch_make(request_arena(request), &ingest->batch, wanted);
+    if (ingest->names.slot_count > 0)
+        return resolve(request);
+    return ingest->partial || ingest->errors->total == 0
+               ? answer_receipt(request)
+               : request_refuse_at(request, "validation_failed", ingest->errors);
 }
 
 static bool tenant_named(const struct request *request)
@@ -358,8 +434,9 @@ enum step operation_send_events(struct request *request)
     if (ingest->batch.problem != NULL)
         return request_refuse(request, ingest->batch.problem, ingest->batch.message);
     ingest->verdicts = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->verdicts);
+    ingest->going = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->going);
     judge(request);
-    return store(request);
+    return begin(request);
 }
 
 enum step operation_list_events(struct request *request)

@@ -2,9 +2,11 @@
  * Metering: events come in, each counts once, and they add up to usage by quarter hours.
  *
  * Invariants
- * - The key of an event is (tenant, source, id), and a constraint of the database. The same insert
- *   that claims it stores the event, and the same statement adds it to usage; so an event and its
- *   usage are there both or neither.
+ * - The key of an event is (tenant, source, id), and a constraint of the database. The statement
+ *   that claims the keys of a batch stores it, and adds it to usage; so an event and its usage are
+ *   there both or neither.
+ * - A batch counts for the meters that there were when it was stored: who adds a meter waits for
+ *   those who store.
  * - Usage is folded slots and deltas not folded yet, read together in one snapshot (view
  * usage_all); folding moves a delta from one to the other in one statement.
  * - Who writes usage holds the locks of the months in which it can come to count, shared
@@ -17,6 +19,9 @@
 #define DAEMON_METERING_METERING_H
 
 #include "daemon/db/job.h"
+
+/* Makes the partitions of the next days, and forgets those whose events are past their window. */
+extern const struct job_kind metering_partitions_kind;
 
 /* Folds deltas into slots, periodically; any number may run at once. */
 extern const struct job_kind metering_fold_kind;

@@ -35,109 +35,102 @@ from made m
 
 -- ---- Events ----
 
--- Goes before store_events in its segment: what that one reads of periods is then settled.
--- statement: lock_event_periods
-select lock_usage_periods(:first_time::timestamptz, :last_time::timestamptz)
-
--- fragment: decimal(spelled)
-(spelled ~ '^-?[0-9]{1,18}(\.[0-9]{1,12})?$')
-
--- Stores what is good, each key once, and appends what it adds to usage. Gives the events that were not
--- stored: refused with a reason (and the property of data that it is about), or with none, since the key
--- is there already. Where one is refused and not :partial, and where not :store, nothing is stored and
--- the refused ones are given alone. The planner cannot know how many events there are, so nothing here
--- joins events with events.
--- statement: store_events
-with sent as (
-    select e.position, e.source, e.id, e.digest, e.type, e.subject, e.time, e.data
-    from jsonb_to_recordset(:events::jsonb) as e(
-        position integer, source text, id text, digest text, type text, subject text,
-        time timestamptz, data jsonb)
-), subjects as (
-    select d.subject,
-           coalesce((select r.id from resources r where r.tenant_id = :tenant and r.id = d.subject),
-                    (select r.id from resources r
-                     where r.tenant_id = :tenant and r.external_id = d.subject)) as resource_id
-    from (select distinct s.subject from sent s) d
-), types as (
-    select m.event_type as type,
-           coalesce(array_agg(m.value_property) filter (where m.value_property is not null), '{}') as properties
-    from meters m
-    where m.source = 'events' and m.event_type in (select s.type from sent s)
-    group by m.event_type
-), months as materialized (
-    select d.month, counting_period(:tenant, d.time) as period
-    from (select date_trunc('month', s.time at time zone p.time_zone) as month, min(s.time) as time
-          from sent s cross join platform p
-          group by 1) d
-), judged as (
-    select s.position, s.source, s.id, s.digest, s.type, s.subject, s.time, s.data, u.resource_id,
-           case when u.resource_id is null then 'event_subject_unknown'
-                when t.type is null then 'event_type_unknown'
-                when v.missing is not null then 'event_value_missing'
-                when v.malformed is not null then 'event_value_not_decimal' end as reason,
-           coalesce(v.missing, v.malformed) as property
-    from sent s
-    join subjects u on u.subject = s.subject
-    left join types t on t.type = s.type
-    cross join lateral (
-        select min(p) filter (where s.data ->> p is null) as missing,
-               min(p) filter (where not {{decimal s.data ->> p}}) as malformed
-        from unnest(t.properties) as p) v
-), going as (
-    select :store::boolean
-           and (:partial::boolean or not exists (select from judged j where j.reason is not null)) as ahead
-), ranked as (
-    -- Of a key that was sent twice, the first that is good.
-    select j.position, j.source, j.id, j.digest, j.type, j.subject, j.time, j.data, j.resource_id,
-           j.reason, j.property, g.ahead,
-           row_number() over (partition by j.source, j.id, j.reason is null order by j.position) as place
-    from judged j cross join going g
-), stored as (
-    -- In the order of the keys, so that two batches cannot wait for each other.
-    insert into events (tenant_id, source, id, digest, type, subject, resource_id, time, period, data)
-    select :tenant, r.source, r.id, decode(r.digest, 'hex'), r.type, r.subject, r.resource_id, r.time,
-           m.period, r.data
-    from ranked r
-    cross join platform p
-    join months m on m.month = date_trunc('month', r.time at time zone p.time_zone)
-    where r.reason is null and r.place = 1 and r.ahead
-    order by r.source, r.id
-    on conflict do nothing
-    returning source, id, type, resource_id, time, period, data
-), counted as (
-    insert into usage_deltas (tenant_id, meter_id, resource_id, slot, period, total, count, maximum,
-                              latest_at, latest)
-    select :tenant, v.meter_id, v.resource_id, usage_slot(v.time), v.period, sum(v.value), count(v.value),
-           max(v.value), max(v.time), (array_agg(v.value order by v.time desc, v.value desc))[1]
-    from (select m.id as meter_id, t.resource_id, t.time, t.period,
-                 case when m.value_property is null then 1
-                      else (t.data ->> m.value_property)::numeric end as value
-          from stored t
-          join meters m on m.source = 'events' and m.event_type = t.type) v
-    group by v.meter_id, v.resource_id, usage_slot(v.time), v.period
+-- What a batch's names stand for: resources of its subjects, meters of its types (in the order in which they are looked
+-- at), numbers of its sources, and the months in which its quarter hours count.
+-- statement: resolve_events
+with slots as (
+    select s.place, date_trunc('month', event_time(s.slot) at time zone p.time_zone) as month, event_time(s.slot) as slot
+    from platform p cross join unnest(:slots::bigint[]) with ordinality as s(slot, place)
+), months as (
+    select s.month, counting_period(:tenant, min(s.slot)) as period from slots s group by s.month
 )
-select r.position, r.reason, replace(replace(r.property, '~', '~0'), '/', '~1') as property
-from ranked r
-where r.reason is not null
-   or (r.ahead and (r.place > 1 or (r.source, r.id) not in (select t.source, t.id from stored t)))
-order by r.position
+select json_build_object(
+    'meters', (select count(*) from meters),
+    'resources', (
+        select coalesce(json_agg(coalesce(
+                   (select r.id from resources r where r.tenant_id = :tenant and r.id = s.subject),
+                   (select r.id from resources r where r.tenant_id = :tenant and r.external_id = s.subject))
+               order by s.place), '[]')
+        from unnest(:subjects::text[]) with ordinality as s(subject, place)),
+    'types', (
+        select coalesce(json_agg((
+                   select coalesce(json_agg(json_build_object('id', m.id, 'property', m.value_property)
+                                            order by m.value_property, m.id), '[]')
+                   from meters m where m.source = 'events' and m.event_type = t.type)
+               order by t.place), '[]')
+        from unnest(:types::text[]) with ordinality as t(type, place)),
+    'sources', (
+        select coalesce(json_agg(coalesce(e.number, 0) order by s.place), '[]')
+        from unnest(:sources::text[]) with ordinality as s(source, place)
+        left join event_sources e on e.tenant_id = :tenant and e.source = s.source),
+    'periods', (select coalesce(json_agg(m.period order by s.place), '[]')
+                from slots s join months m on m.month = s.month)) as names
 
--- The digests of keys that were there.
--- statement: read_digests
-select k.position, encode(e.digest, 'hex') as digest
-from jsonb_to_recordset(:keys::jsonb) as k(position integer, source text, id text)
-join events e on e.tenant_id = :tenant and e.source = k.source and e.id = k.id
+-- statement: register_event_sources
+insert into event_sources (tenant_id, source)
+select :tenant, s.source from (select distinct unnest(:sources::text[]) as source) s
+where not exists (select from event_sources e where e.tenant_id = :tenant and e.source = s.source)
+order by s.source
+on conflict do nothing
+
+-- Goes before store_event_batch in its segment: what that one reads of periods and meters is then settled.
+-- statement: lock_for_events
+select lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared()
+
+-- Claims the keys, which come in their order so that two batches cannot wait for each other; then stores the batch, and
+-- what it adds to usage. A key that is there refuses all of it. No row where the months or the meters are not any more
+-- what they were when the names were resolved.
+-- statement: store_event_batch
+with fresh as materialized (
+    select t.number as tenant, next_event_batch() as batch
+    from tenants t
+    where t.id = :tenant and (select count(*) from meters) = :meters::bigint
+      and not exists (select from unnest(:periods::text[]) as p where period_is_settled(:tenant, p))
+), claimed as (
+    insert into event_keys (tenant, source, id, batch, place)
+    select f.tenant, k.source, k.id, f.batch, k.place
+    from fresh f cross join unnest(:source_at::integer[], :ids::text[]) with ordinality as k(source, id, place)
+    returning batch
+), stored as (
+    insert into event_batches (tenant_id, number, first_time, last_time, types, subjects, resources, periods,
+                               source_at, ids, type_at, subject_at, period_at, times, data)
+    select :tenant, c.batch, event_time(:first_time::bigint), event_time(:last_time::bigint), :types::text[],
+           :subjects::text[], :resources::text[], :periods::text[], :source_at::integer[], :ids::text[],
+           :type_at::smallint[], :subject_at::smallint[], :period_at::smallint[], :times::bigint[], :data
+    from (select max(c.batch) as batch from claimed c) c
+    where c.batch is not null
+), named as (
+    insert into event_resources (tenant_id, resource_id, batch)
+    select :tenant, r.resource_id, f.batch
+    from fresh f cross join (select distinct unnest(:resources::text[]) as resource_id) r
+), counted as (
+    insert into usage_deltas (tenant_id, meter_id, resource_id, slot, period, total, count, maximum, latest_at, latest)
+    select :tenant, s.meter, s.resource, event_time(s.slot), s.period, s.total, s.count, s.maximum,
+           event_time(s.latest_at), s.latest
+    from fresh f
+    cross join json_to_recordset(:sums::json) as s(
+        meter text, resource text, slot bigint, period text, total numeric, count bigint, maximum numeric,
+        latest_at bigint, latest numeric)
+)
+select f.batch from fresh f
+
+-- Of keys that are there, by their place among those that were asked for: the digest of the event.
+-- statement: find_known_events
+select k.position, k.digest from known_events(:tenant, :source_at::integer[], :ids::text[]) k
 
 -- statement: list_events
 -- Newest received first.
 select e.number as cursor, json_build_object(
     'id', e.id, 'source', e.source, 'type', e.type, 'subject', e.subject,
     'resource_id', e.resource_id, 'time', instant_text(e.time), 'data', e.data,
-    'digest', encode(e.digest, 'hex'), 'period', e.period,
+    'digest', encode(event_digest(e.type, e.subject, e.time, e.data::text), 'hex'), 'period', e.period,
     'received_at', instant_text(e.received_at)) as document
 from events e
 where {{own e}}
+  and (:subject::text is null or (e.tenant_id, e.batch) in (
+        select x.tenant_id, x.batch
+        from resources r join event_resources x on x.tenant_id = r.tenant_id and x.resource_id = r.id
+        where {{own r}} and (r.id = :subject or r.external_id = :subject)))
   and (:subject::text is null or e.resource_id in (
         select r.id from resources r
         where {{own r}} and (r.id = :subject or r.external_id = :subject)))
@@ -146,7 +139,11 @@ where {{own e}}
   and (:type::text is null or e.type = :type)
   and (:time_gte::timestamptz is null or e.time >= :time_gte::timestamptz)
   and (:time_lt::timestamptz is null or e.time < :time_lt::timestamptz)
-{{page_by_number e.number}}
+  and (:time_gte::timestamptz is null or e.last_time >= :time_gte::timestamptz)
+  and (:time_lt::timestamptz is null or e.first_time < :time_lt::timestamptz)
+  and (:cursor::text is null or (e.batch <= :cursor::bigint >> 14 and e.number < :cursor::bigint))
+order by e.batch desc, e.place desc
+limit :limit::bigint + 1
 
 -- ---- Usage ----
 
@@ -233,3 +230,10 @@ with picked as (
                       then excluded.latest else s.latest end
 )
 select count(*) as folded from taken
+
+-- statement: make_event_partitions
+select make_event_partitions((now() at time zone 'UTC')::date, (now() at time zone 'UTC')::date + 30)
+
+-- statement: forget_event_batches
+-- A key is kept until its event's time plus the window; what came so long ago has no younger one but by what was ahead.
+select forget_event_batches((now() at time zone 'UTC')::date - :window::integer - 8, :batch::integer) as forgotten

@@ -356,6 +356,7 @@ class GateTest(MonthTest):
 
 
 class TestHighWater(MonthTest):
+    settings = {"log_level": "warning", "workers": "1"}
     test_two_months = None
 
     def test_a_month_costs_the_most_seats_that_it_had(self):

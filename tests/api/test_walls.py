@@ -127,7 +127,7 @@ class CatalogTest(ApiTest):
             where a.attname = 'tenant_id' and c.relkind in ('r', 'p')
               and c.relnamespace = 'public'::regnamespace
               and has_table_privilege('bccd_tenant', c.oid, 'select')""")
-        for table in [*tables, "tenants"]:
+        for table in [*tables, "tenants", "event_keys"]:
             for setting in ("", "set bccd.tenant = '';"):
                 count = self.database().script(
                     f"set role bccd_tenant; {setting} select count(*) from {table}")

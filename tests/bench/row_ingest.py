@@ -20,24 +20,36 @@ create table plain_events (tenant text collate "C", source text collate "C", id 
 create unique index on plain_events (tenant, source, id);
 """
 
-# Both have as many events to begin with, of all tenants, in the order of their ids.
+# Both have as many events to begin with, of all tenants, in the order of their ids; in batches of 100.
 FILL = """
 set session_replication_role = replica;
-with sender as (
-    select r.tenant_id, r.id, row_number() over (order by r.id) - 1 as place from resources r
-), event as (
-    select s.tenant_id, s.id as subject, '01980000-0000-7000-8000-' || lpad(n::text, 12, '0') as id,
-           now() - interval '1 day' + n * interval '50 milliseconds' as time
-    from generate_series(1, {rows}) n
-    join sender s on s.place = (n / 100) % (select count(*) from sender)
-), plain as (
-    insert into plain_events
-    select e.tenant_id, '/bench', e.id, 'bench.used', e.subject, e.time, '{data}' from event e
-)
-insert into events (tenant_id, source, id, digest, type, subject, resource_id, time, period, data)
-select e.tenant_id, '/bench', e.id, sha256(e.id::bytea), 'bench.used', e.subject, e.subject, e.time,
-       to_char(e.time, 'YYYY-MM'), '{data}'
-from event e;
+create temporary table sender as
+select r.tenant_id, t.number as tenant, r.id as resource_id, row_number() over (order by r.id) - 1 as place
+from resources r join tenants t on t.id = r.tenant_id;
+insert into event_sources (tenant_id, source) select distinct s.tenant_id, '/bench' from sender s;
+create temporary table sent as
+select s.tenant_id, s.tenant, s.resource_id, b.part, b.batch, n.n, n.n - b.part * 100 + 1 as place,
+       '01980000-0000-7000-8000-' || lpad(n.n::text, 12, '0') as id,
+       now() - interval '1 day' + n.n * interval '50 milliseconds' as time
+from (select p as part, next_event_batch() as batch from generate_series(0, {rows} / 100 - 1) p) b
+join sender s on s.place = b.part % (select count(*) from sender)
+cross join lateral generate_series(b.part * 100, b.part * 100 + 99) as n(n);
+insert into plain_events
+select e.tenant_id, '/bench', e.id, 'bench.used', e.resource_id, e.time, '{data}' from sent e order by e.id;
+insert into event_keys (tenant, source, id, batch, place)
+select e.tenant, s.number, e.id, e.batch, e.place
+from sent e join event_sources s on s.tenant_id = e.tenant_id order by e.id;
+insert into event_batches (tenant_id, number, first_time, last_time, types, subjects, resources, periods, source_at, ids,
+                           type_at, subject_at, period_at, times, data)
+select e.tenant_id, e.batch, min(e.time), max(e.time), '{{bench.used}}', array[e.resource_id], array[e.resource_id],
+       array[period_of(min(e.time))], array_agg(s.number order by e.place), array_agg(e.id order by e.place),
+       array_agg(1 order by e.place), array_agg(1 order by e.place), array_agg(1 order by e.place),
+       array_agg((extract(epoch from e.time) * 1000000)::bigint order by e.place),
+       '[' || string_agg('{data}', ',') || ']'
+from sent e join event_sources s on s.tenant_id = e.tenant_id
+group by e.tenant_id, e.batch, e.resource_id;
+insert into event_resources (tenant_id, resource_id, batch)
+select distinct e.tenant_id, e.resource_id, e.batch from sent e;
 """
 
 
@@ -57,7 +69,7 @@ class Ingest:
         self.count = 0
         database = self.world.database
         database.execute(PLAIN_TABLE + FILL.format(rows=plan.rows(STORED), data=QUANTITY))
-        database.execute("vacuum analyze plain_events; vacuum analyze events; checkpoint")
+        database.execute("vacuum analyze plain_events; vacuum analyze event_keys; vacuum analyze event_batches; checkpoint")
 
     def prefix(self):
         """Of ids that come after all that were there."""
@@ -83,7 +95,7 @@ class Ingest:
         return self.plan.rows(COPIED) * 1000 / milliseconds
 
     def stored(self):
-        return self.world.database.value("select count(*) from events")
+        return self.world.database.value("select count(*) from event_keys")
 
     def send(self, batch):
         """Events a second. What was acknowledged must be there."""

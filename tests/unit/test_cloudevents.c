@@ -90,6 +90,37 @@ TEST(cloudevents_reads_one_event)
     end(&reading);
 }
 
+/* What the data of an event says under a name, "-" where it says nothing. */
+static const char *value_of(const char *data, const char *name)
+{
+    static char text[64];
+    const struct cloudevent event = {.data = slice_of(data)};
+    struct slice value = {NULL, 0};
+
+    if (!cloudevent_value(&event, slice_of(name), &value))
+        return "-";
+    snprintf(text, sizeof text, "%.*s", (int)value.length, value.data);
+    return text;
+}
+
+TEST(cloudevents_find_a_value)
+{
+    static const char DATA[] =
+        "{\"\\\"}\":\"q\",\"a\":{\"b\":\"in\",\"c\":[1,{\"d\":\"}\"}]},\"b\":-12,"
+        "\"c\":\"1.5\",\"d\":null,\"e\":true,\"f\":[],\"g\":\"\"}";
+
+    EXPECT_TEXT(value_of(DATA, "\"b\""), "-12");
+    EXPECT_TEXT(value_of(DATA, "\"c\""), "1.5");
+    EXPECT_TEXT(value_of(DATA, "\"d\""), "-");
+    EXPECT_TEXT(value_of(DATA, "\"e\""), "true");
+    EXPECT_TEXT(value_of(DATA, "\"f\""), "[]");
+    EXPECT_TEXT(value_of(DATA, "\"g\""), "");
+    EXPECT_TEXT(value_of(DATA, "\"h\""), "-");
+    EXPECT_TEXT(value_of(DATA, "\"\\\"}\""), "q");
+    EXPECT_TEXT(value_of(DATA, "\"a\""), "{\"b\":\"in\",\"c\":[1,{\"d\":\"}\"}]}");
+    EXPECT_TEXT(value_of("{}", "\"a\""), "-");
+}
+
 TEST(cloudevents_wants_each_attribute)
 {
     EXPECT_TEXT(code_with("", NULL), "");

@@ -1,0 +1,49 @@
+#include "common/names.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/check.h"
+
+enum { NAMES_LIMIT = 1 << 30 };
+
+struct names names_make(struct arena *arena, size_t limit)
+{
+    size_t size = 2;
+
+    check(limit > 0 && limit <= NAMES_LIMIT);
+    while (size < 2 * limit)
+        size *= 2;
+    return (struct names){.arena = arena,
+                          .limit = limit,
+                          .list = arena_allocate(arena, limit, sizeof(const char *)),
+                          .slots = arena_allocate(arena, size, sizeof(uint32_t)),
+                          .mask = size - 1};
+}
+
+/* FNV-1a, 64 bits, from a secret beginning: whoever sends texts cannot choose where they go. */
+static uint64_t hash_of(const char *text)
+{
+    static uint64_t secret;
+    uint64_t hash;
+
+    if (secret == 0)
+        check(getrandom(&secret, sizeof secret, 0) == sizeof secret);
+    hash = secret;
+    for (; *text != '\0'; text++)
+        hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    return hash ^ hash >> 32;
+}
+
+size_t names_place(struct names *names, const char *text)
+{
+    size_t slot = (size_t)hash_of(text) & names->mask;
+
+    for (; names->slots[slot] != 0; slot = (slot + 1) & names->mask)
+        if (strcmp(names->list[names->slots[slot] - 1], text) == 0)
+            return names->slots[slot] - 1;
+    check(names->count < names->limit);
+    names->list[names->count++] = text;
+    names->slots[slot] = (uint32_t)names->count;
+    return names->count - 1;
+}

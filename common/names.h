@@ -1,0 +1,27 @@
+/*
+ * Distinct texts, each by its place in the order in which it came first. In an arena, which it
+ * lives as long as.
+ */
+#ifndef COMMON_NAMES_H
+#define COMMON_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/arena.h"
+
+struct names {
+    struct arena *arena;
+    size_t count, limit; /* as many as there can be */
+    const char **list;   /* borrowed texts, by place */
+    uint32_t *slots;     /* place + 1 of what hashes there; 0: nothing */
+    size_t mask;         /* slots less one: a power of two less one */
+};
+
+/* For at most `limit` names (1 to 2^30). */
+struct names names_make(struct arena *arena, size_t limit);
+
+/* The place of a text, which is kept as a pointer where it is new. */
+size_t names_place(struct names *names, const char *text);
+
+#endif
