@@ -1,18 +1,33 @@
 #include "proto/cloudevents.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "common/buffer.h"
 #include "common/check.h"
 #include "proto/format.h"
-#include "proto/json.h"
+#include "proto/json_reader.h"
+
+/* What an event has under a name that CloudEvents gives a meaning. */
+enum attribute { SPECVERSION, ID, SOURCE, TYPE, SUBJECT, TIME, DATA, ATTRIBUTES };
+
+enum kind { MISSING, EMPTY, TEXT, OBJECT, OTHER };
 
 struct reader {
     enum cloudevents_form form;
     enum language language;
     struct arena *arena;
     struct schema_errors *errors;
+    struct json_reader json;
+    struct buffer scratch;    /* a value in its canonical spelling */
     struct cloudevent *event; /* being read */
+    enum kind kinds[ATTRIBUTES];
+    struct slice values[ATTRIBUTES]; /* of texts; of data, as it is spelled canonically */
 };
+
+static const char *const attribute_names[ATTRIBUTES] = {"specversion", "id",   "source", "type",
+                                                        "subject",     "time", "data"};
 
 struct expectation {
     const char *about; /* an attribute; or a code, of what is wrong with an event as a whole */
@@ -104,33 +119,33 @@ static void fault(struct reader *reader, const char *attribute, const char *code
     }
 }
 
+/* ---- One event ---- */
+
 /* An attribute of text, 1 to `limit` bytes without control characters; NULL with the fault noted.
  */
-static const char *take_text(struct reader *reader, const json_t *object, const char *name,
-                             size_t limit)
+static const char *take_text(struct reader *reader, enum attribute attribute, size_t limit)
 {
-    const json_t *member = json_object_get(object, name);
-    const char *text = json_string_value(member);
+    struct slice text = reader->values[attribute];
     const char *code = NULL;
 
-    if (member == NULL || json_is_null(member))
+    if (reader->kinds[attribute] == MISSING || reader->kinds[attribute] == EMPTY)
         code = "missing_field";
-    else if (text == NULL)
+    else if (reader->kinds[attribute] != TEXT)
         code = "wrong_type";
-    else if (json_string_length(member) > limit)
+    else if (text.length > limit)
         code = "too_long";
-    else if (text[0] == '\0' || !format_text_line(slice_of(text)))
+    else if (text.length == 0 || !format_text_line(text))
         code = "wrong_format";
     if (code != NULL) {
-        fault(reader, name, code);
+        fault(reader, attribute_names[attribute], code);
         return NULL;
     }
-    return arena_text(reader->arena, text);
+    return arena_copy(reader->arena, text);
 }
 
-static void take_source(struct reader *reader, const json_t *object)
+static void take_source(struct reader *reader)
 {
-    const char *source = take_text(reader, object, "source", CLOUDEVENT_SOURCE_LENGTH);
+    const char *source = take_text(reader, SOURCE, CLOUDEVENT_SOURCE_LENGTH);
 
     if (source != NULL && !format_uri_reference(slice_of(source))) {
         fault(reader, "source", "wrong_format");
@@ -139,27 +154,27 @@ static void take_source(struct reader *reader, const json_t *object)
     reader->event->source = source;
 }
 
-static void take_time(struct reader *reader, const json_t *object)
+static void take_time(struct reader *reader)
 {
-    const char *text = take_text(reader, object, "time", INSTANT_TEXT_SIZE);
+    const char *text = take_text(reader, TIME, INSTANT_TEXT_SIZE);
 
     if (text != NULL && !instant_parse(slice_of(text), &reader->event->time))
         fault(reader, "time", "wrong_format");
 }
 
-static void take_data(struct reader *reader, const json_t *object)
+static void take_data(struct reader *reader)
 {
-    const json_t *data = json_object_get(object, "data");
+    enum kind kind = reader->kinds[DATA];
 
-    if (data == NULL || json_is_null(data)) {
+    if (kind == MISSING || kind == EMPTY) {
         fault(reader, "data", "missing_field");
         return;
     }
-    if (!json_is_object(data)) {
+    if (kind != OBJECT) {
         fault(reader, "data", "wrong_type");
         return;
     }
-    reader->event->data = json_canonical(reader->arena, data);
+    reader->event->data = reader->values[DATA];
     if (reader->event->data.length > CLOUDEVENT_DATA_LENGTH)
         fault(reader, "data", "too_long");
 }
@@ -188,34 +203,146 @@ static void digest_event(struct cloudevent *event)
     sha256_finish(&digest, event->digest);
 }
 
-static void take_event(struct reader *reader, const json_t *object)
+static void take_attributes(struct reader *reader)
 {
     struct cloudevent *event = reader->event;
-    const char *version;
+    const char *version = take_text(reader, SPECVERSION, CLOUDEVENT_TYPE_LENGTH);
 
-    if (!json_is_object(object)) {
-        fault(reader, "", "wrong_type");
-        return;
-    }
-    version = take_text(reader, object, "specversion", CLOUDEVENT_TYPE_LENGTH);
     if (version != NULL && strcmp(version, "1.0") != 0)
         fault(reader, "specversion", "not_one_of");
-    event->id = take_text(reader, object, "id", CLOUDEVENT_ID_LENGTH);
-    take_source(reader, object);
-    event->type = take_text(reader, object, "type", CLOUDEVENT_TYPE_LENGTH);
-    event->subject = take_text(reader, object, "subject", CLOUDEVENT_SUBJECT_LENGTH);
-    take_time(reader, object);
-    take_data(reader, object);
+    event->id = take_text(reader, ID, CLOUDEVENT_ID_LENGTH);
+    take_source(reader);
+    event->type = take_text(reader, TYPE, CLOUDEVENT_TYPE_LENGTH);
+    event->subject = take_text(reader, SUBJECT, CLOUDEVENT_SUBJECT_LENGTH);
+    take_time(reader);
+    take_data(reader);
     if (event->error == NULL)
         digest_event(event);
 }
 
-static void refuse(struct reader *reader, struct cloudevents *events,
-                   const struct json_error *wrong)
+/* ---- JSON ---- */
+
+/* A value that means nothing here, or of data, which is kept as it is spelled canonically. */
+static bool read_other(struct reader *reader, struct slice *canonical)
 {
-    events->problem = wrong->code;
-    events->message = arena_format(reader->arena, "line %zu, column %zu: %s", wrong->line,
-                                   wrong->column, wrong->message);
+    buffer_consume(&reader->scratch, reader->scratch.length);
+    if (!json_reader_canonical(&reader->json, &reader->scratch))
+        return false;
+    check(!buffer_overflowed(&reader->scratch)); /* it is no longer than what was sent */
+    if (canonical != NULL)
+        *canonical = (struct slice){arena_copy(reader->arena, buffer_slice(&reader->scratch)),
+                                    reader->scratch.length};
+    return true;
+}
+
+static bool read_attribute(struct reader *reader, enum attribute attribute)
+{
+    static const struct {
+        char first;
+        enum kind kind;
+    } kinds[] = {{'"', TEXT}, {'{', OBJECT}, {'n', EMPTY}};
+    char first = json_reader_peek(&reader->json);
+
+    if (reader->kinds[attribute] != MISSING)
+        return json_reader_duplicate(&reader->json);
+    reader->kinds[attribute] = OTHER;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        if (kinds[i].first == first)
+            reader->kinds[attribute] = kinds[i].kind;
+    if (first == '"')
+        return json_reader_text(&reader->json, &reader->values[attribute]);
+    return read_other(reader, attribute == DATA ? &reader->values[DATA] : NULL);
+}
+
+static enum attribute attribute_of(struct slice name)
+{
+    size_t attribute = 0;
+
+    while (attribute < ATTRIBUTES && !slice_is(name, attribute_names[attribute]))
+        attribute++;
+    return (enum attribute)attribute;
+}
+
+/* The names of extensions, so that none stands twice. */
+struct extensions {
+    size_t count, capacity;
+    struct slice *names;
+};
+
+static void add_extension(struct reader *reader, struct extensions *extensions, struct slice name)
+{
+    if (extensions->count == extensions->capacity) {
+        size_t capacity = extensions->capacity == 0 ? 8 : 2 * extensions->capacity;
+        struct slice *larger = arena_allocate(reader->arena, capacity, sizeof *larger);
+        if (extensions->count > 0)
+            memcpy(larger, extensions->names, extensions->count * sizeof *larger);
+        extensions->names = larger;
+        extensions->capacity = capacity;
+    }
+    extensions->names[extensions->count++] = name;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct slice *left = a, *right = b;
+    size_t shorter = left->length < right->length ? left->length : right->length;
+    int difference = shorter == 0 ? 0 : memcmp(left->data, right->data, shorter);
+
+    return difference != 0 ? difference
+                           : (left->length > right->length) - (left->length < right->length);
+}
+
+static bool each_once(struct reader *reader, struct extensions *extensions)
+{
+    if (extensions->count > 1)
+        qsort(extensions->names, extensions->count, sizeof *extensions->names, by_bytes);
+    for (size_t i = 1; i < extensions->count; i++)
+        if (slice_equal(extensions->names[i - 1], extensions->names[i]))
+            return json_reader_duplicate(&reader->json);
+    return true;
+}
+
+/* False when it is not JSON. */
+static bool read_event(struct reader *reader)
+{
+    struct extensions extensions = {0};
+    bool begun = false;
+    struct slice name;
+
+    memset(reader->kinds, 0, sizeof reader->kinds);
+    if (json_reader_peek(&reader->json) != '{') {
+        if (!read_other(reader, NULL))
+            return false;
+        fault(reader, "", "wrong_type");
+        return true;
+    }
+    json_reader_open(&reader->json, '{');
+    while (json_reader_next(&reader->json, '}', &begun) && json_reader_name(&reader->json, &name)) {
+        enum attribute attribute = attribute_of(name);
+        if (attribute == ATTRIBUTES)
+            add_extension(reader, &extensions, name);
+        if (attribute == ATTRIBUTES ? !read_other(reader, NULL)
+                                    : !read_attribute(reader, attribute))
+            return false;
+    }
+    if (reader->json.code != NULL || !each_once(reader, &extensions))
+        return false;
+    take_attributes(reader);
+    return true;
+}
+
+/* ---- Batches ---- */
+
+/* Nothing was read, then; what was noted of single events counts no more. */
+static void refuse(struct reader *reader, struct cloudevents *events)
+{
+    size_t line, column;
+
+    json_reader_position(&reader->json, &line, &column);
+    events->problem = reader->json.code;
+    events->message = arena_format(reader->arena, "line %zu, column %zu", line, column);
+    events->count = 0;
+    reader->errors->count = reader->errors->total = 0;
 }
 
 /* Makes room for `count` events, numbered by their place. */
@@ -224,57 +351,64 @@ static void make_room(struct reader *reader, struct cloudevents *events, size_t 
     events->events = arena_allocate(reader->arena, count + 1, sizeof *events->events);
 }
 
-static struct cloudevent *next_event(struct reader *reader, struct cloudevents *events,
-                                     size_t index)
+static void next_event(struct reader *reader, struct cloudevents *events, size_t index)
 {
     reader->event = &events->events[events->count++];
     reader->event->index = index;
-    return reader->event;
 }
 
-static void take_array(struct reader *reader, const json_t *array, struct cloudevents *events)
+/* False when it is not JSON, or too many. */
+static bool read_array(struct reader *reader, struct cloudevents *events)
 {
-    size_t count = json_array_size(array);
+    bool begun = false;
 
-    if (!json_is_array(array)) {
-        events->problem = "not_a_batch";
-        return;
+    make_room(reader, events, CLOUDEVENTS_BATCH_LIMIT);
+    json_reader_open(&reader->json, '[');
+    while (json_reader_next(&reader->json, ']', &begun)) {
+        if (events->count == CLOUDEVENTS_BATCH_LIMIT) {
+            events->problem = "too_many_events";
+            return false;
+        }
+        next_event(reader, events, events->count);
+        if (!read_event(reader))
+            return false;
     }
-    if (count > CLOUDEVENTS_BATCH_LIMIT) {
-        events->problem = "too_many_events";
-        return;
-    }
-    make_room(reader, events, count);
-    for (size_t i = 0; i < count; i++) {
-        next_event(reader, events, i);
-        take_event(reader, json_array_get(array, i));
-    }
+    return reader->json.code == NULL;
+}
+
+static bool read_one(struct reader *reader, struct cloudevents *events)
+{
+    make_room(reader, events, 1);
+    next_event(reader, events, 0);
+    return read_event(reader);
 }
 
 static void read_document(struct reader *reader, struct slice text, struct cloudevents *events)
 {
-    struct json_error wrong;
-    json_t *document;
+    bool batch = reader->form == CLOUDEVENTS_BATCH;
+    bool good;
 
     if (text.length > CLOUDEVENTS_BATCH_SIZE) {
         events->problem = "body_too_large";
         return;
     }
-    document = json_read(text, &wrong);
-    if (document == NULL) {
-        refuse(reader, events, &wrong);
+    reader->json = json_reader_make(text, reader->arena);
+    if (json_reader_peek(&reader->json) != (batch ? '[' : '{')) {
+        if (read_other(reader, NULL) && json_reader_end(&reader->json))
+            events->problem = batch ? "not_a_batch" : "not_an_event";
+        else
+            refuse(reader, events);
         return;
     }
-    if (reader->form == CLOUDEVENTS_BATCH) {
-        take_array(reader, document, events);
-    } else if (!json_is_object(document)) {
-        events->problem = "not_an_event";
-    } else {
-        make_room(reader, events, 1);
-        next_event(reader, events, 0);
-        take_event(reader, document);
+    good = batch ? read_array(reader, events) : read_one(reader, events);
+    if (good)
+        json_reader_end(&reader->json);
+    if (reader->json.code != NULL) {
+        refuse(reader, events);
+    } else if (!good) {
+        events->count = 0;
+        reader->errors->count = reader->errors->total = 0;
     }
-    json_decref(document);
 }
 
 static bool blank(struct slice line)
@@ -283,16 +417,17 @@ static bool blank(struct slice line)
     return line.length == 0 || slice_is(line, "\r");
 }
 
-static void take_line(struct reader *reader, struct slice line)
+static void read_line(struct reader *reader, struct slice line)
 {
-    struct json_error wrong;
-    json_t *document = json_read(line, &wrong);
+    size_t count = reader->errors->count, total = reader->errors->total;
 
-    if (document == NULL)
-        fault(reader, "", wrong.code);
-    else
-        take_event(reader, document);
-    json_decref(document);
+    reader->json = json_reader_make(line, reader->arena);
+    if (read_event(reader) && json_reader_end(&reader->json))
+        return;
+    reader->errors->count = count;
+    reader->errors->total = total;
+    *reader->event = (struct cloudevent){.index = reader->event->index};
+    fault(reader, "", reader->json.code);
 }
 
 /* The last line may end with a line feed or without one. */
@@ -322,20 +457,25 @@ static void read_lines(struct reader *reader, struct slice text, struct cloudeve
         if (blank(line))
             continue;
         next_event(reader, events, i);
-        take_line(reader, line);
+        read_line(reader, line);
     }
 }
 
 void cloudevents_read(enum cloudevents_form form, struct slice text, enum language language,
                       struct arena *arena, struct cloudevents *events, struct schema_errors *errors)
 {
-    struct reader reader = {.form = form, .language = language, .arena = arena, .errors = errors};
+    struct reader reader = {.form = form,
+                            .language = language,
+                            .arena = arena,
+                            .errors = errors,
+                            .scratch = buffer_make(text.length + 1)};
 
     *events = (struct cloudevents){0};
     if (form == CLOUDEVENTS_LINES)
         read_lines(&reader, text, events);
     else
         read_document(&reader, text, events);
+    buffer_free(&reader.scratch);
 }
 
 /* ---- Values ---- */

@@ -11,7 +11,7 @@
 #include "proto/format.h"
 #include "proto/json.h"
 
-static const instant SLOT = 15 * 60 * INSTANT_SECOND;
+static const instant SLOT = INSTANT_SECOND * 15 * 60;
 
 static instant slot_of(instant time)
 {
@@ -67,21 +67,21 @@ static size_t slot_place(const struct batch *batch, instant time)
 
 /* ---- What the database says ---- */
 
-static struct batch_meter *take_meters(struct batch *batch, const json_t *meters)
+static struct batch_meters take_meters(struct batch *batch, const json_t *meters)
 {
-    size_t count = json_array_size(meters);
-    struct batch_meter *list = arena_allocate(batch->arena, count + 1, sizeof *list);
+    struct batch_meters taken = {.count = json_array_size(meters)};
 
-    for (size_t i = 0; i < count; i++) {
+    taken.list = arena_allocate(batch->arena, taken.count + 1, sizeof *taken.list);
+    for (size_t i = 0; i < taken.count; i++) {
         const json_t *meter = json_array_get(meters, i);
         const char *property = json_member_text(meter, "property");
-        list[i].id = arena_text(batch->arena, json_member_text(meter, "id"));
+        taken.list[i].id = arena_text(batch->arena, json_member_text(meter, "id"));
         if (property == NULL)
             continue;
-        list[i].property = arena_text(batch->arena, property);
-        list[i].canonical = json_canonical(batch->arena, json_object_get(meter, "property"));
+        taken.list[i].property = arena_text(batch->arena, property);
+        taken.list[i].canonical = json_canonical(batch->arena, json_object_get(meter, "property"));
     }
-    return list;
+    return taken;
 }
 
 static const char **take_texts(struct batch *batch, const json_t *array)
@@ -129,24 +129,25 @@ bool batch_knows_sources(const struct batch *batch)
 const char *batch_judge(const struct batch *batch, size_t place, const char **property)
 {
     const struct cloudevent *event = &batch->events->events[place];
-    const struct batch_meter *meters = batch->meters[batch->type_at[place]];
+    const struct batch_meters *meters = &batch->meters[batch->type_at[place]];
     const char *malformed = NULL;
     struct slice value;
 
     *property = NULL;
     if (batch->resources[batch->subject_at[place]] == NULL)
         return "event_subject_unknown";
-    if (meters->id == NULL)
+    if (meters->count == 0)
         return "event_type_unknown";
-    for (; meters->id != NULL; meters++) {
-        if (meters->property == NULL)
+    for (size_t i = 0; i < meters->count; i++) {
+        const struct batch_meter *meter = &meters->list[i];
+        if (meter->property == NULL)
             continue;
-        if (!cloudevent_value(event, meters->canonical, &value)) {
-            *property = meters->property;
+        if (!cloudevent_value(event, meter->canonical, &value)) {
+            *property = meter->property;
             return "event_value_missing";
         }
         if (malformed == NULL && !format_decimal(value))
-            malformed = meters->property;
+            malformed = meter->property;
     }
     *property = malformed;
     return malformed == NULL ? NULL : "event_value_not_decimal";
@@ -349,8 +350,8 @@ static const char *write_sums(const struct batch *batch, const struct names *res
         size_t first = next;
         while (next < samples->count && by_row(row, &samples->list[next]) == 0)
             next++;
-        for (const struct batch_meter *meter = batch->meters[row->type]; meter->id != NULL;
-             meter++) {
+        for (size_t i = 0; i < batch->meters[row->type].count; i++) {
+            const struct batch_meter *meter = &batch->meters[row->type].list[i];
             add_up(batch, meter, row, next - first, &sum);
             write_sum(batch, resources, meter, row, &sum, next - first, &rows);
         }

@@ -25,6 +25,11 @@ struct batch_meter {
     struct slice canonical; /* the property as cloudevent_value wants it */
 };
 
+struct batch_meters {
+    size_t count;
+    struct batch_meter *list;
+};
+
 struct batch {
     struct arena *arena;
     const struct cloudevents *events;
@@ -35,7 +40,7 @@ struct batch {
 
     /* What the database says, by the same places. */
     const char **resources;      /* of subjects; NULL: there is none */
-    struct batch_meter **meters; /* of types; each list ends with one without an id */
+    struct batch_meters *meters; /* of types */
     int64_t *source_numbers;     /* 0: not known yet */
     const char **periods;        /* of slots: the month in which it counts */
     int64_t meter_count;         /* of all meters, so that one that is new is noticed */

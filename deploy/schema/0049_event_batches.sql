@@ -24,7 +24,7 @@ grant select on event_sources to bccd_jobs;
 create table event_keys (
     tenant integer not null, -- tenants.number
     source integer not null, -- event_sources.number
-    id text collate "C" not null check (length(id) between 1 and 256),
+    id text collate "C" not null check (octet_length(id) between 1 and 256),
     batch bigint not null,
     place smallint not null, -- within the batch, from 1
     primary key (tenant, source, id)

@@ -1,11 +1,15 @@
 """The address plan: prefixes, the next free address however many ask at once, quarantine, history."""
 
 import ipaddress
+import os
 import random
+import subprocess
+import tempfile
 import time
 import unittest
 
 from broadband import BroadbandTest, network6_of, network_of
+from database import PSQL
 from harness import unique
 
 CROWD, LEFT = 200, 50
@@ -321,6 +325,27 @@ class TestCrowd(AddressTest):
         self.assertTrue(all(pool["id"] in answer.json["detail"] for answer in refused))
         self.assertNotIn("40P01", self.daemon.log())
         self.assertEqual(prefix["state"], "active")
+
+    def test_bug_0097_who_passes_by_holds_nothing(self):
+        """Two that found no free address waited for one another: each held what it had passed by."""
+        pool, _, _ = self.plan(26)
+        database = self.database()
+        with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
+            script.write(f"""
+                begin;
+                with taken as materialized (select next_address('{pool["id"]}') as address)
+                update addresses d set state = 'reserved' from taken t where d.address = t.address;
+                select pg_sleep(0.002);
+                commit;""")
+            script.flush()
+            for _ in range(3):
+                database.execute(f"update addresses set state = 'free' where pool_id = '{pool['id']}'")
+                done = subprocess.run(
+                    [os.path.join(os.path.dirname(PSQL), "pgbench"), "-n", "-c", "60", "-t", "2", "-f", script.name, "-h",
+                     database.socket_directory(), "-U", database.role, "bccd"],
+                    check=False, capture_output=True, text=True, timeout=120)
+                self.assertIn("number of failed transactions: 0 ", done.stdout, done.stdout + done.stderr)
+        self.assertEqual(self.states(pool), {"reserved": 64})
 
     def test_who_lets_go_leaves_it_to_who_waits(self):
         """The last address is being taken, and then not; whoever came meanwhile has it."""

@@ -42,7 +42,8 @@ class FeeTest(TerminalTest):
             update terminal_loans set starts_at = starts_at - interval '{days} days', ends_at = ends_at - interval '{days} days',
                                       due_on = due_on - {days}, lost_on = lost_on - {days}
             where resource_id in ({names});
-            update terminals set due_on = due_on - {days} where resource_id in ({names})""")
+            update terminals set due_on = due_on - {days} where resource_id in ({names});
+            delete from resource_documents where resource_id in ({names})""")
 
     def run_job(self):
         self.database().execute(

@@ -1,10 +1,12 @@
 /* Any bytes as events, in the form that the first one says: each is either read, with a digest, or
- * has an error with a pointer; never both, never neither. One event is the same in every form. */
+ * has an error with a pointer; never both, never neither. One event is the same in every form, and
+ * as jansson has it. */
 #include <stdint.h>
 
 #include "common/buffer.h"
 #include "common/check.h"
 #include "proto/cloudevents.h"
+#include "proto/json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -64,6 +66,39 @@ static void try_other_forms(struct slice text, const struct cloudevents *one, st
     buffer_free(&buffer);
 }
 
+/* What jansson takes is taken, and data is spelled as it spells it; each of its members is found.
+ */
+static void expect_as_jansson(struct slice text, const struct cloudevents *events,
+                              struct arena *arena)
+{
+    struct json_error wrong;
+    json_t *document = json_read(text, &wrong);
+    const struct cloudevent *event = events->events;
+    const char *name;
+    json_t *value;
+    struct slice found;
+
+    check(document != NULL || events->problem != NULL);
+    check(document == NULL || events->problem == NULL ||
+          strcmp(events->problem, "not_an_event") == 0);
+    if (document != NULL && events->problem == NULL && event->error == NULL) {
+        json_t *content = json_object_get(document, "data");
+        check(slice_equal(json_canonical(arena, content), event->data));
+        json_object_foreach(content, name, value)
+        {
+            json_t *key = json_string(name);
+            struct slice spelled = json_canonical(arena, key);
+            check(cloudevent_value(event, spelled, &found) == !json_is_null(value));
+            json_decref(key);
+            spelled = json_canonical(arena, value);
+            if (json_is_string(value))
+                spelled = (struct slice){spelled.data + 1, spelled.length - 2};
+            check(json_is_null(value) || slice_equal(found, spelled));
+        }
+    }
+    json_decref(document);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new();
@@ -73,6 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         enum cloudevents_form form = (enum cloudevents_form)(data[0] % (CLOUDEVENTS_LINES + 1));
         struct slice text = {(const char *)data + 1, size - 1};
         read_all(form, text, arena, &events);
+        if (form == CLOUDEVENTS_ONE && text.length <= CLOUDEVENTS_BATCH_SIZE)
+            expect_as_jansson(text, &events, arena);
         if (form == CLOUDEVENTS_ONE && events.problem == NULL)
             try_other_forms(text, &events, arena);
     }
