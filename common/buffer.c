@@ -64,6 +64,21 @@ void buffer_append_character(struct buffer *buffer, char character)
     buffer_append(buffer, &character, 1);
 }
 
+void buffer_append_integer(struct buffer *buffer, int64_t integer)
+{
+    char text[sizeof "-9223372036854775808"];
+    char *end = text + sizeof text, *at = end;
+    uint64_t rest = integer < 0 ? -(uint64_t)integer : (uint64_t)integer;
+
+    do {
+        *--at = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (integer < 0)
+        *--at = '-';
+    buffer_append(buffer, at, (size_t)(end - at));
+}
+
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
 {
     size_t room = buffer->capacity - buffer->length; /* with that of the terminator */

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "common/slice.h"
 
@@ -26,6 +27,7 @@ void buffer_append(struct buffer *buffer, const void *data, size_t length);
 void buffer_append_slice(struct buffer *buffer, struct slice bytes);
 void buffer_append_text(struct buffer *buffer, const char *text);
 void buffer_append_character(struct buffer *buffer, char character);
+void buffer_append_integer(struct buffer *buffer, int64_t integer); /* in decimal */
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -200,7 +200,9 @@ static void append_element(struct buffer *array, const char *text)
 
 static void append_number(struct buffer *array, int64_t number)
 {
-    buffer_append_format(array, "%s%" PRId64, array->length > 1 ? "," : "", number);
+    if (array->length > 1)
+        buffer_append_character(array, ',');
+    buffer_append_integer(array, number);
 }
 
 static struct buffer begin_array(void)

@@ -393,6 +393,7 @@ static enum step resolve(struct request *request)
     request_bind(request, "slots", batch_slots(names));
     request_bind(request, "first_slot", number_text(request, names->slots[0]));
     request_bind(request, "last_slot", number_text(request, names->slots[names->slot_count - 1]));
+    request_prepend(request, &statement_plan_once);
     return request_query(request, &statement_resolve_events, take_names);
 }
 

@@ -66,6 +66,10 @@ select json_build_object(
     'periods', (select coalesce(json_agg(m.period order by s.place), '[]')
                 from slots s join months m on m.month = s.month)) as names
 
+-- Goes before resolve_events in its segment.
+-- statement: plan_once
+select set_config('plan_cache_mode', 'force_generic_plan', true)
+
 -- statement: register_event_sources
 insert into event_sources (tenant_id, source)
 select :tenant, s.source from (select distinct unnest(:sources::text[]) as source) s
@@ -73,9 +77,11 @@ where not exists (select from event_sources e where e.tenant_id = :tenant and e.
 order by s.source
 on conflict do nothing
 
--- Goes before store_event_batch in its segment: what that one reads of periods and meters is then settled.
+-- Goes before store_event_batch in its segment: what that one reads of periods and meters is then settled. Its plan is the
+-- same whatever is in the batch, so it is made once a session.
 -- statement: lock_for_events
-select lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared()
+select set_config('plan_cache_mode', 'force_generic_plan', true),
+       lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared()
 
 -- Claims the keys, which come in their order so that two batches cannot wait for each other; then stores the batch, and
 -- what it adds to usage. A key that is there refuses all of it. No row where the months or the meters are not any more

@@ -28,6 +28,20 @@ TEST(buffer_appends_and_terminates)
     buffer_free(&buffer);
 }
 
+TEST(buffer_appends_integers)
+{
+    static const int64_t INTEGERS[] = {0, 7, -7, 10, 1234567890123456789, INT64_MAX, INT64_MIN};
+    struct buffer buffer = buffer_make(LIMIT), expected = buffer_make(LIMIT);
+
+    for (size_t i = 0; i < sizeof INTEGERS / sizeof INTEGERS[0]; i++) {
+        buffer_append_integer(&buffer, INTEGERS[i]);
+        buffer_append_format(&expected, "%lld", (long long)INTEGERS[i]);
+    }
+    EXPECT_TEXT(buffer.data, expected.data);
+    buffer_free(&buffer);
+    buffer_free(&expected);
+}
+
 TEST(buffer_keeps_to_its_limit)
 {
     struct buffer buffer = buffer_make(4);
