@@ -33,6 +33,11 @@ struct verdict {
     const char *stored_digest; /* in hexadecimal */
 };
 
+/* An event whose key another one of the batch has, which goes. */
+struct twice {
+    size_t place, first;
+};
+
 /* Events on their way. */
 struct ingest {
     enum cloudevents_form form;
@@ -44,6 +49,8 @@ struct ingest {
     unsigned attempts;
     size_t going_count;
     size_t *going; /* the events to be stored, by their key */
+    size_t double_count;
+    struct twice *doubles;
 };
 
 static struct ingest *ingest_of(const struct request *request)
@@ -220,6 +227,11 @@ static enum step take_digests(struct request *request, const PGresult *rows)
         if (ingest->verdicts[ingest->going[i]].state == ACCEPTED)
             ingest->going[count++] = ingest->going[i];
     ingest->going_count = count;
+    for (size_t i = 0; i < ingest->double_count; i++) {
+        const struct verdict *first = &ingest->verdicts[ingest->doubles[i].first];
+        if (first->state != ACCEPTED)
+            compare_digest(request, ingest->doubles[i].place, first->stored_digest);
+    }
     return store(request);
 }
 
@@ -333,6 +345,14 @@ static void judge_names(struct request *request)
     }
 }
 
+/* Those that were passed over for another one of their key are looked at again. */
+static void take_back_doubles(struct ingest *ingest)
+{
+    for (size_t i = 0; i < ingest->double_count; i++)
+        ingest->verdicts[ingest->doubles[i].place] = (struct verdict){.state = ACCEPTED};
+    ingest->double_count = 0;
+}
+
 /* Of a key that was sent twice, the first that is good goes. */
 static void choose(struct request *request)
 {
@@ -351,6 +371,7 @@ static void choose(struct request *request)
         if (first != place && batch_same_key(&ingest->names, first, place)) {
             hex_write(ingest->batch.events[first].digest, SHA256_SIZE, digest);
             compare_digest(request, place, digest);
+            ingest->doubles[ingest->double_count++] = (struct twice){place, first};
         } else {
             ingest->going[ingest->going_count++] = place;
         }
@@ -371,6 +392,7 @@ static enum step take_names(struct request *request, const PGresult *rows)
     check(names != NULL);
     batch_take_names(&ingest->names, names);
     json_decref(names);
+    take_back_doubles(ingest);
     judge_names(request);
     if (!ingest->partial && ingest->errors->total > 0)
         return request_refuse_at(request, "validation_failed", ingest->errors);
@@ -436,6 +458,7 @@ enum step operation_send_events(struct request *request)
         return request_refuse(request, ingest->batch.problem, ingest->batch.message);
     ingest->verdicts = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->verdicts);
     ingest->going = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->going);
+    ingest->doubles = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->doubles);
     judge(request);
     return begin(request);
 }

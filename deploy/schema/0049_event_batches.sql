@@ -317,25 +317,33 @@ create function lock_meters_exclusive() returns void
 
 -- ---- Keeping and forgetting ----
 
--- Forgets a bounded part of a day that is over for good: keys, batches, and the partition when nothing is left of it.
--- How many batches; none where a period that they count in is not closed yet.
+-- Forgets some batches of days that are over for good, with their keys, and the partitions in which nothing is left. How
+-- many they were; none where the periods that they count in are not closed yet.
 create function forget_event_batches(before date, at_most integer) returns integer
     language plpgsql security definer set search_path = public, pg_temp
 as $$
 declare
-    forgotten integer;
-    partition regclass := (
+    partition regclass;
+    count_of integer;
+begin
+    create temporary table going (tenant_id text collate "C", number bigint) on commit drop;
+    for partition in
         select i.inhrelid from pg_inherits i join pg_class c on c.oid = i.inhrelid
         where i.inhparent = 'event_batches'::regclass and c.relname < 'event_batches_' || to_char(before, 'YYYYMMDD')
-        order by c.relname limit 1);
-begin
-    if partition is null then
-        return 0;
-    end if;
-    create temporary table going (tenant_id text collate "C", number bigint) on commit drop;
-    execute format('insert into going select b.tenant_id, b.number from %s b
-                    where not exists (select from unnest(b.periods) p where not period_is_closed(p))
-                    order by b.number limit %s', partition, at_most);
+        order by c.relname
+    loop
+        execute format('insert into going select b.tenant_id, b.number from %s b
+                        where not exists (select from unnest(b.periods) p where not period_is_closed(p))
+                        order by b.number limit %s', partition, at_most);
+        get diagnostics count_of = row_count;
+        exit when count_of > 0;
+        execute format('select count(*) from (select from %s limit 1) b', partition) into count_of;
+        if count_of = 0 then
+            execute format('drop table %s', partition);
+            drop table going;
+            return 1;
+        end if;
+    end loop;
     delete from event_keys k
     using going g
     join event_batches b on b.tenant_id = g.tenant_id and b.number = g.number
@@ -348,17 +356,9 @@ begin
     cross join lateral unnest(b.resources) as e(resource_id)
     where r.tenant_id = b.tenant_id and r.resource_id = e.resource_id and r.batch = b.number;
     delete from event_batches b using going g where b.tenant_id = g.tenant_id and b.number = g.number;
-    get diagnostics forgotten = row_count;
+    get diagnostics count_of = row_count;
     drop table going;
-    if forgotten = 0 then
-        execute format('select count(*) from (select from %s limit 1) b', partition) into forgotten;
-        if forgotten = 0 then
-            execute format('drop table %s', partition);
-            return 1;
-        end if;
-        return 0;
-    end if;
-    return forgotten;
+    return count_of;
 end
 $$;
 

@@ -63,19 +63,19 @@ class TestPartitions(StorageTest):
         self.assertEqual(self.counts(self.receipt(events)), (30, 0, 0, 0))
         self.assertEqual(self.counts(self.receipt(events[:3])), (0, 3, 0, 0))
         self.assertEqual(self.kept(), {"keys": 30, "batches": 1, "resources": 1})
-        # One whose month is not closed stays, however old it is.
-        self.received_ago(420, "2025-09")
-        other = self.day(-420)
+        # One whose month is not closed stays, however old it is, and holds up no younger one.
+        self.received_ago(430, "2025-09")
+        self.database().execute(
+            "select make_event_partitions((now() at time zone 'UTC')::date - 420, (now() at time zone 'UTC')::date - 420)")
         self.run_job()
-        self.eventually(lambda: self.database().value(
-            "select not_before > now() from operations where kind = 'keep_events' and state = 'queued'"))
+        self.eventually(lambda: self.day(-420) not in self.partitions())
         self.assertEqual(self.kept(), {"keys": 30, "batches": 1, "resources": 1})
         self.database().execute("""
             set session_replication_role = replica;
             insert into periods (period, state, starts_at, ends_at, gate, closed_at, closed_by)
             values ('2025-09', 'closed', '2025-08-31T16:00:00Z', '2025-09-30T16:00:00Z', '[]', now(), 'storage')""")
         self.run_job()
-        self.eventually(lambda: other not in self.partitions())
+        self.eventually(lambda: self.day(-430) not in self.partitions())
         self.assertEqual(self.kept(), {"keys": 0, "batches": 0, "resources": 0})
 
     def test_one_that_is_within_it_stays(self):

@@ -117,6 +117,14 @@ class Events(EventTest):
         self.assertEqual(self.counts(self.receipt(batch)), (0, 2, 1, 0))
         self.assertEqual(self.total(), 100)
 
+    def test_both_of_a_batch_are_held_against_what_is_stored(self):
+        self.receipt([self.event("k", "5")])
+        receipt = self.receipt([self.event("k", "1"), self.event("k", "5"), self.event("new"), self.event("new")])
+        self.assertEqual(self.counts(receipt), (1, 2, 1, 0))
+        self.assertEqual([(each["index"], each["state"]) for each in receipt["events"]],
+                         [(0, "conflict"), (1, "duplicate"), (3, "duplicate")])
+        self.assertEqual(self.total(), 600)
+
     def test_keys_are_of_a_source_and_a_tenant(self):
         _, stranger = self.tenant()
         other = self.resource(stranger, "software")
