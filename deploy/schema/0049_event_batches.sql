@@ -176,35 +176,53 @@ from events e
 window w as (partition by e.tenant_id, (e.received_at at time zone 'UTC')::date order by e.number);
 
 create temporary table numbered_batches on commit drop as
-select n.tenant_id, n.day, n.part, n.types, n.periods,
-       event_batch_first(n.day) | (nextval('event_batch_numbers') & ((1::bigint << 36) - 1)) as number
-from (select e.tenant_id, e.day, e.part, array_agg(distinct e.type) as types, array_agg(distinct e.period) as periods
-      from numbered_events e
-      group by e.tenant_id, e.day, e.part
-      order by e.day, e.part, e.tenant_id) n;
+select n.tenant_id, n.day, n.part, event_batch_first(n.day) | (nextval('event_batch_numbers') & ((1::bigint << 36) - 1)) as number
+from (select distinct e.tenant_id, e.day, e.part from numbered_events e order by e.day, e.part, e.tenant_id) n;
 
-create temporary table numbered_subjects on commit drop as
-select s.tenant_id, s.day, s.part, array_agg(s.subject order by s.subject) as subjects,
-       array_agg(s.resource_id order by s.subject) as resources
-from (select e.tenant_id, e.day, e.part, e.subject, min(e.resource_id) as resource_id
-      from numbered_events e
-      group by e.tenant_id, e.day, e.part, e.subject) s
-group by s.tenant_id, s.day, s.part;
+-- The names of each batch, by their places in its lists.
+create temporary table numbered_names on commit drop as
+select d.tenant_id, d.day, d.part, d.list, d.name, d.resource_id,
+       row_number() over (partition by d.tenant_id, d.day, d.part, d.list order by d.name)::smallint as place
+from (select e.tenant_id, e.day, e.part, 'type' as list, e.type as name, null as resource_id
+      from numbered_events e group by 1, 2, 3, 5
+      union all
+      select e.tenant_id, e.day, e.part, 'subject', e.subject, min(e.resource_id) from numbered_events e group by 1, 2, 3, 5
+      union all
+      select e.tenant_id, e.day, e.part, 'period', e.period, null from numbered_events e group by 1, 2, 3, 5) d;
+create unique index on numbered_names (tenant_id, day, part, list, name);
+create unique index on numbered_events (tenant_id, day, part, place);
+analyze numbered_batches;
+analyze numbered_names;
+analyze numbered_events;
 
+-- A batch at a time.
 insert into event_batches (tenant_id, number, received_at, first_time, last_time, types, subjects, resources, periods,
                            source_at, ids, type_at, subject_at, period_at, times, data)
-select n.tenant_id, b.number, max(n.received_at), min(n.time), max(n.time), b.types, w.subjects, w.resources, b.periods,
-       array_agg(s.number order by n.place), array_agg(n.id order by n.place),
-       array_agg(array_position(b.types, n.type)::smallint order by n.place),
-       array_agg(array_position(w.subjects, n.subject)::smallint order by n.place),
-       array_agg(array_position(b.periods, n.period)::smallint order by n.place),
-       array_agg((extract(epoch from n.time) * 1000000)::bigint order by n.place),
-       '[' || string_agg(pg_temp.canonical(n.data), ',' order by n.place) || ']'
-from numbered_events n
-join numbered_batches b on b.tenant_id = n.tenant_id and b.day = n.day and b.part = n.part
-join numbered_subjects w on w.tenant_id = n.tenant_id and w.day = n.day and w.part = n.part
-join event_sources s on s.tenant_id = n.tenant_id and s.source = n.source
-group by n.tenant_id, b.number, b.types, b.periods, w.subjects, w.resources;
+select b.tenant_id, b.number, c.received_at, c.first_time, c.last_time, l.types, l.subjects, l.resources, l.periods,
+       c.source_at, c.ids, c.type_at, c.subject_at, c.period_at, c.times, '[' || c.data || ']'
+from numbered_batches b
+cross join lateral (
+    select max(n.received_at) as received_at, min(n.time) as first_time, max(n.time) as last_time,
+           array_agg(s.number order by n.place) as source_at, array_agg(n.id order by n.place) as ids,
+           array_agg(t.place order by n.place) as type_at, array_agg(j.place order by n.place) as subject_at,
+           array_agg(p.place order by n.place) as period_at,
+           array_agg((extract(epoch from n.time) * 1000000)::bigint order by n.place) as times,
+           string_agg(pg_temp.canonical(n.data), ',' order by n.place) as data
+    from numbered_events n
+    join event_sources s on s.tenant_id = n.tenant_id and s.source = n.source
+    join numbered_names t on t.tenant_id = n.tenant_id and t.day = n.day and t.part = n.part and t.list = 'type' and t.name = n.type
+    join numbered_names j
+        on j.tenant_id = n.tenant_id and j.day = n.day and j.part = n.part and j.list = 'subject' and j.name = n.subject
+    join numbered_names p
+        on p.tenant_id = n.tenant_id and p.day = n.day and p.part = n.part and p.list = 'period' and p.name = n.period
+    where n.tenant_id = b.tenant_id and n.day = b.day and n.part = b.part) c
+cross join lateral (
+    select array_agg(w.name order by w.place) filter (where w.list = 'type') as types,
+           array_agg(w.name order by w.place) filter (where w.list = 'subject') as subjects,
+           array_agg(w.resource_id order by w.place) filter (where w.list = 'subject') as resources,
+           array_agg(w.name order by w.place) filter (where w.list = 'period') as periods
+    from numbered_names w
+    where w.tenant_id = b.tenant_id and w.day = b.day and w.part = b.part) l;
 
 insert into event_keys (tenant, source, id, batch, place)
 select t.number, s.number, n.id, b.number, n.place
@@ -217,7 +235,7 @@ insert into event_resources (tenant_id, resource_id, batch)
 select distinct n.tenant_id, n.resource_id, b.number
 from numbered_events n join numbered_batches b on b.tenant_id = n.tenant_id and b.day = n.day and b.part = n.part;
 
-drop table numbered_events, numbered_batches, numbered_subjects;
+drop table numbered_events, numbered_batches, numbered_names;
 alter table tenants force row level security;
 alter table event_sources force row level security;
 alter table event_keys force row level security;
