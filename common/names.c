@@ -14,8 +14,7 @@ struct names names_make(struct arena *arena, size_t limit)
     check(limit > 0 && limit <= NAMES_LIMIT);
     while (size < 2 * limit)
         size *= 2;
-    return (struct names){.arena = arena,
-                          .limit = limit,
+    return (struct names){.limit = limit,
                           .list = arena_allocate(arena, limit, sizeof(const char *)),
                           .slots = arena_allocate(arena, size, sizeof(uint32_t)),
                           .mask = size - 1};

@@ -11,7 +11,6 @@
 #include "common/arena.h"
 
 struct names {
-    struct arena *arena;
     size_t count, limit; /* as many as there can be */
     const char **list;   /* borrowed texts, by place */
     uint32_t *slots;     /* place + 1 of what hashes there; 0: nothing */

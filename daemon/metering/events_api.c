@@ -22,7 +22,6 @@
 enum {
     EVENTS_TEXT_LIMIT = 64 * 1024 * 1024, /* bytes of a receipt */
     ATTEMPTS_LIMIT = 10,                  /* segments that resolve or store */
-    NUMBER_SIZE = 24,
 };
 
 enum verdict_state { ACCEPTED, DUPLICATE, CONFLICT, REJECTED };

@@ -174,6 +174,18 @@ class TestLoss(FeeTest):
         fee, = self.fees(resource)
         self.assertEqual((fee["terminal_id"], fee["asked"], fee["valuation"]), (terminal["id"], cny("100.00"), None))
 
+    def test_what_moves_money_takes_a_key(self):
+        terminal, resource = self.out()
+        for action in ("lose", "check-in", "extend", "swap", "restock", "check-out"):
+            answer = self.platform.post(f"/v1/terminals/{terminal['id']}/{action}", {}, headers={"Idempotency-Key": None},
+                                        check=False)
+            self.assertEqual((answer.status, answer.code), (400, "idempotency_key_missing"), action)
+        path, key = f"/v1/terminals/{terminal['id']}/lose", {"Idempotency-Key": unique("key")}
+        lost = self.expect(self.platform.post(path, {}, headers=key), 200)
+        again = self.platform.post(path, {}, headers=key)
+        self.assertEqual((again.json, again.header("Idempotency-Replayed")), (lost, "true"))
+        self.assertEqual(len(self.fees(resource)), 1)
+
     def test_what_is_not_known_to_be_worth_something_costs_nothing(self):
         terminal, resource = self.out(purchase_price=None)
         self.act(terminal, "lose")
