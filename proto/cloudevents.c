@@ -516,9 +516,8 @@ bool cloudevent_value(const struct cloudevent *event, struct slice name, struct 
 
         end = behind_value(begin);
         if (found) {
-            bool text = *begin == '"';
-            *value = (struct slice){begin + text, (size_t)(end - begin) - (text ? 2 : 0)};
-            return text || !slice_is(*value, "null");
+            *value = (struct slice){begin, (size_t)(end - begin)};
+            return !slice_is(*value, "null");
         }
         at = *end == ',' ? end + 1 : end;
     }

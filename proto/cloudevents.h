@@ -66,9 +66,8 @@ void cloudevents_read(enum cloudevents_form form, struct slice text, enum langua
                       struct arena *arena, struct cloudevents *events,
                       struct schema_errors *errors);
 
-/* What data says under a name: the bytes of a text without its quotes, escapes as they are spelled,
- * or of any other value. False where it says nothing, or null. `name` is spelled as in canonical
- * JSON, with quotes: "\"calls\"". */
+/* What data says under a name, as it is spelled in canonical JSON. False where it says nothing, or
+ * null. `name` is spelled so, too, with quotes: "\"calls\"". */
 bool cloudevent_value(const struct cloudevent *event, struct slice name, struct slice *value);
 
 /* The pointer to an attribute of an event ("" for the whole; "data/name", escaped), into `pointer`;

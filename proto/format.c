@@ -218,6 +218,11 @@ bool format_asset_tag(struct slice text)
     return begins_and_consists_of(text, ALPHANUMERIC, ALPHANUMERIC "._/-", TAG_LENGTH);
 }
 
+bool format_property_name(struct slice text)
+{
+    return begins_and_consists_of(text, ALPHANUMERIC, ALPHANUMERIC "._-", TAG_LENGTH);
+}
+
 bool format_serial(struct slice text)
 {
     return begins_and_consists_of(text, ALPHANUMERIC, ALPHANUMERIC "._/:+-", TAG_LENGTH);

@@ -23,6 +23,7 @@ bool format_code(struct slice text);
 bool format_external_id(struct slice text);
 bool format_login(struct slice text);
 bool format_asset_tag(struct slice text);
+bool format_property_name(struct slice text); /* a name in the data of events */
 bool format_serial(struct slice text);
 bool format_ipv4(struct slice text);
 bool format_ip_address(struct slice text);

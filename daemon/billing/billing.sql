@@ -44,17 +44,20 @@ json_build_object(
     'closed_at', instant_text(p.closed_at), 'closed_by', p.closed_by)
 
 -- What a line's meter counted, day by day in the zone of the bill: of events and traffic, and of the
--- history of states.
+-- history of states. Of slots that were counted anew in the month, what they had before comes off.
 -- fragment: metered_days(l, i)
 (select coalesce(json_agg(json_build_object(
      'day', d.day, 'total', number_text(d.total), 'count', d.count,
      'maximum', number_text(d.maximum)) order by d.day), '[]')
- from (select (u.slot at time zone i.time_zone)::date as day, sum(u.total) as total,
-              sum(u.count) as count, max(u.maximum) as maximum
-       from usage_all u
-       where u.tenant_id = l.tenant_id and u.resource_id = l.resource_id
-         and u.meter_id = l.meter_id and u.period = i.period
-         and u.slot >= usage_slot(l.service_starts_at) and u.slot < l.service_ends_at
+ from (select (u.slot at time zone i.time_zone)::date as day, sum(case when u.counts then u.total else -u.total end) as total,
+              sum(case when u.counts then u.count else -u.count end) as count,
+              coalesce(max(u.maximum) filter (where u.counts), 0) as maximum
+       from (select u.slot, u.total, u.count, u.maximum, u.period = i.period as counts
+             from usage_all u
+             where u.tenant_id = l.tenant_id and u.resource_id = l.resource_id and u.meter_id = l.meter_id
+               and u.slot >= usage_slot(l.service_starts_at) and u.slot < l.service_ends_at
+               and (u.period = i.period
+                    or u.period < i.period and superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) = i.period)) u
        group by 1) d)
 
 -- fragment: derived_days(l, i)
@@ -80,7 +83,12 @@ json_build_object(
             where l.tenant_id = t.id and l.overdue_day_rate is not null and l.due_on < m.ends_at::date
               and (l.ends_at is null or l.ends_at >= m.starts_at))
  or exists (select from terminal_fees f where f.tenant_id = t.id and f.period = m.period)
- or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period))
+ or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period)
+ or exists (select from usage_restatements u where u.tenant_id = t.id and u.period = m.period))
+
+-- Whether what comes late to a meter is simply more of it.
+-- fragment: adds_up(meter)
+(meter.aggregation in ('sum', 'count', 'days') and meter.divide_by is null)
 
 -- The month from which on a tenant may have something to be billed.
 -- fragment: first_period(t)
@@ -380,7 +388,8 @@ select refuse('not_found', null) where not exists (select from tenants t where t
 -- Each charge of each plan that a resource was on in the month, with what it is charged for: once for one that is
 -- due when the resource first becomes active, days for a recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
 -- Usage of an earlier month that counts in this one has rows of its own (correction_of), with what that month
--- was billed for before: `already`, null where it had no line.
+-- was billed for before: `already`, null where it had no line. What was counted anew since, as events were voided, was
+-- billed for as it stood before.
 -- After them come what is owed for terminals beside their rent, then the credits for missed service levels, which are
 -- shares of what is `creditable`.
 --
@@ -399,36 +408,33 @@ with month as (
     from day where number is not null group by resource_id, number
 ), counted as materialized (
     select u.resource_id, u.meter_id, to_char(u.slot at time zone m.time_zone, 'YYYY-MM') as own_month,
-           u.slot, u.total, u.count, u.maximum, u.latest_at, u.latest
+           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.members
     from month m join usage_all u on u.tenant_id = :tenant and u.period = m.period
 ), late as (
-    select distinct c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
+    select c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
+    union
+    select r.resource_id, r.meter_id, to_char(r.slot at time zone m.time_zone, 'YYYY-MM')
+    from month m join usage_restatements r on r.tenant_id = :tenant and r.period = m.period
 ), part as (
-    select c.resource_id, c.meter_id, c.own_month, false as before,
-           c.slot, c.total, c.count, c.maximum, c.latest_at, c.latest
+    select c.resource_id, c.meter_id, c.own_month, true as now, false as before,
+           c.slot, c.total, c.count, c.minimum, c.maximum, c.latest_at, c.latest, c.members
     from counted c
     union all
-    select l.resource_id, l.meter_id, l.own_month, true, u.slot, u.total, u.count, u.maximum, u.latest_at, u.latest
+    select l.resource_id, l.meter_id, l.own_month, coalesce(s.period > m.period, true), coalesce(s.period >= m.period, true),
+           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.members
     from month m cross join late l
     join usage_all u on u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
         and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
         and u.period < m.period
+    cross join superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) as s(period)
 ), usage as (
     select u.resource_id, u.number, u.meter_id, u.own_month,
-           case meter.aggregation when 'sum' then sum(u.total) when 'count' then sum(u.count)
-                                  when 'max' then max(u.maximum)
-                                  else (array_agg(u.latest order by u.latest_at desc, u.latest desc))[1] end as whole,
-           case meter.aggregation
-               when 'sum' then sum(u.total) filter (where u.before)
-               when 'count' then sum(u.count) filter (where u.before)
-               when 'max' then max(u.maximum) filter (where u.before)
-               else (array_agg(u.latest order by u.latest_at desc, u.latest desc) filter (where u.before))[1]
-           end as already
+           {{usage_value meter, u, u.now}} as whole, {{usage_value meter, u, u.before}} as already
     from (select p.resource_id, {{assignment_at :tenant, p.resource_id, p.slot}} as number, p.meter_id, p.own_month,
-                 p.before, p.total, p.count, p.maximum, p.latest_at, p.latest from part p) u
+                 p.now, p.before, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.members from part p) u
     join meters meter on meter.id = u.meter_id
-    group by u.resource_id, u.number, u.meter_id, u.own_month, meter.aggregation
-    having not bool_and(u.before)
+    group by u.resource_id, u.number, u.meter_id, u.own_month, meter.aggregation, meter.divide_by
+    having bool_or(u.now <> u.before)
 ), charged as (
     select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
            coalesce(a.ends_at, 'infinity') as ends_at, c.charge, c.place
@@ -470,7 +476,7 @@ with month as (
     left join days d on d.resource_id = c.resource_id and d.number = c.number
     where u.meter_id is not null or d.number is not null
     union all
-    select c.resource_id, c.number, c.place, u.own_month, meter.id, u.whole - coalesce(u.already, 0),
+    select c.resource_id, c.number, c.place, u.own_month, meter.id, coalesce(u.whole, 0) - coalesce(u.already, 0),
            case when u.already is not null or exists (
                select from resource_days(period_start(u.own_month, m.time_zone), period_end(u.own_month, m.time_zone),
                                          m.time_zone, :tenant) d
@@ -495,7 +501,9 @@ with month as (
            instant_text(least(period_end(i.own_month, m.time_zone), c.ends_at)) as service_ends_at,
            o.tax_category, trim_scale(tax.rate)::text as tax_rate,
            case when c.charge -> 'price' ->> 'model' = 'percentage' and meter.source = 'events' then (
-               select json_agg(json_build_array(e.data ->> meter.value_property, e.period < m.period)
+               select json_agg(json_build_array(e.data ->> meter.value_property,
+                                                e.period < m.period and (e.voided_in is null or e.voided_in >= m.period),
+                                                e.voided_in is null or e.voided_in > m.period)
                                order by e.time, e.id)::text
                from event_resources x
                join events e on e.tenant_id = x.tenant_id and e.batch = x.batch
@@ -503,7 +511,8 @@ with month as (
                  and e.period <= m.period
                  and e.time >= period_start(i.own_month, m.time_zone) and e.time < period_end(i.own_month, m.time_zone)
                  and e.last_time >= period_start(i.own_month, m.time_zone) and e.first_time < period_end(i.own_month, m.time_zone)
-                 and e.data ->> meter.value_property is not null
+                 and event_decimal(e.data ->> meter.value_property) is not null
+                 and event_passes(e.data, meter.filters)
                  and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events,
            null as credit
     from month m
@@ -683,52 +692,57 @@ order by l.line
 
 -- statement: usage_against_lines
 -- What metering counted for a tenant in the month and a plan's charge prices, beside the quantity on the lines,
--- read another way than billable_charges does: from the roll-ups and the history of states alone. Of max and
--- latest the month's own is compared, since what comes late to them is a difference.
+-- read another way than billable_charges does: from the roll-ups and the history of states alone. Sums are compared with
+-- all that came late to them; of what is no sum the month's own is, for each time on a plan, since what comes late to it is a
+-- difference.
 with month as (
     select m.period, m.time_zone, m.starts_at, m.ends_at from {{month_of :period::text}} m
 ), charge as (
-    select a.resource_id, a.number, c.charge ->> 'code' as code, meter.id as meter_id, meter.aggregation
-    from plan_assignments a
+    select a.resource_id, a.number, c.charge ->> 'code' as code, meter.id as meter_id, meter.source, meter.aggregation,
+           meter.divide_by, s.sums, case when s.sums then '-infinity' else greatest(m.starts_at, a.starts_at) end as begins
+    from month m
+    join plan_assignments a on a.tenant_id = :tenant
     join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
     cross join lateral jsonb_array_elements(v.charges) as c(charge)
     join meters meter on meter.code = c.charge ->> 'meter'
-    where a.tenant_id = :tenant
+    cross join lateral (select {{adds_up meter}} as sums) s
+), used as (
+    select u.slot, u.period, u.resource_id, u.meter_id, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.members
+    from usage_all u
+    where u.tenant_id = :tenant
+      and (u.period = :period
+           or u.period < :period
+              and exists (select from usage_restatements r where r.tenant_id = u.tenant_id and r.period = :period)
+              and superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) = :period)
 ), counted as (
-    select c.resource_id, c.code, c.aggregation,
-           case c.aggregation
-               when 'sum' then sum(u.total)
-               when 'count' then sum(u.count)
-               when 'max' then max(u.maximum) filter (where u.slot >= m.starts_at)
-               else (array_agg(u.latest order by u.latest_at desc, u.latest desc)
-                     filter (where u.slot >= m.starts_at))[1] end as quantity
+    select c.resource_id, c.code, c.begins,
+           case when c.sums then {{usage_value c, u, u.period = m.period}} - coalesce({{usage_value c, u, u.period < m.period}}, 0)
+                else {{usage_value c, u, u.period = m.period and u.slot >= m.starts_at}} end as quantity
     from month m
-    join usage_all u on u.tenant_id = :tenant and u.period = m.period
+    cross join used u
     join charge c on c.resource_id = u.resource_id and c.meter_id = u.meter_id
-        and c.number = {{assignment_at u.tenant_id, u.resource_id, u.slot}}
-    group by c.resource_id, c.code, c.aggregation
+        and c.number = {{assignment_at :tenant, u.resource_id, u.slot}}
+    group by c.resource_id, c.code, c.begins, c.sums, c.aggregation, c.divide_by
     union all
-    select c.resource_id, c.code, c.aggregation, sum(d.quantity)
+    select c.resource_id, c.code, c.begins, case c.aggregation when 'max' then max(d.quantity) else sum(d.quantity) end
     from month m, resource_days(m.starts_at, m.ends_at, m.time_zone, :tenant) d
-    join charge c on c.resource_id = d.resource_id and c.aggregation = 'days'
+    join charge c on c.resource_id = d.resource_id and c.source = 'derived'
     where c.number = {{assignment_on d, m.time_zone}}
-    group by c.resource_id, c.code, c.aggregation
+    group by c.resource_id, c.code, c.begins, c.aggregation
 ), billed as (
-    select l.resource_id, l.charge_code as code, meter.aggregation,
-           case when meter.aggregation in ('sum', 'count', 'days') then sum(l.quantity)
-                when meter.aggregation = 'max' then max(l.quantity) filter (where l.correction_of is null)
-                else (array_agg(l.quantity order by l.service_starts_at desc)
-                      filter (where l.correction_of is null))[1] end as quantity
+    select l.resource_id, l.charge_code as code, case when s.sums then '-infinity' else l.service_starts_at end as begins,
+           sum(l.quantity) as quantity
     from invoices i
     join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
     join meters meter on meter.id = l.meter_id
-    where i.tenant_id = :tenant and i.period = :period and i.kind = 'period'
-    group by l.resource_id, l.charge_code, meter.aggregation
+    cross join lateral (select {{adds_up meter}} as sums) s
+    where i.tenant_id = :tenant and i.period = :period and i.kind = 'period' and (s.sums or l.correction_of is null)
+    group by 1, 2, 3
 )
 select resource_id, code as charge_code,
        trim_scale(coalesce(c.quantity, 0))::text as counted, trim_scale(coalesce(b.quantity, 0))::text as billed
-from counted c full join billed b using (resource_id, code, aggregation)
-order by resource_id, code
+from counted c full join billed b using (resource_id, code, begins)
+order by resource_id, code, begins
 
 -- statement: close_period
 -- Queued twice, it is closed once.

@@ -48,7 +48,7 @@ static bool read_number(const struct line_request *request, const char *text, st
     return false;
 }
 
-/* All events, or those alone that were billed before. */
+/* The events that count now, or those that were billed before. */
 static bool price_values(const struct line_request *request, const struct price *price,
                          bool billed_before, struct price_result *result,
                          char problem[LINE_PROBLEM_SIZE])
@@ -59,7 +59,7 @@ static bool price_values(const struct line_request *request, const struct price 
 
     for (size_t i = 0; good && i < all; i++) {
         const json_t *event = json_array_get(request->events, i);
-        if (billed_before && !json_is_true(json_array_get(event, 1)))
+        if (!json_is_true(json_array_get(event, billed_before ? 1 : 2)))
             continue;
         number_start(&values[count]);
         good = read_number(request, json_string_value(json_array_get(event, 0)), &values[count++],
@@ -96,7 +96,10 @@ static bool price_single_events(const struct line_request *request, const struct
     if (!price_values(request, price, false, result, problem))
         return false;
     if (request->already != NULL) {
-        check(price_values(request, price, true, &before, problem)); /* some of the same */
+        if (!price_values(request, price, true, &before, problem)) {
+            price_result_end(result);
+            return false;
+        }
         take_off(result, &before);
     }
     return true;

@@ -22,7 +22,7 @@ struct line_request {
     const char *quantity; /* usage: what the meter counted */
     const char *already;  /* of a correction: what the month was billed for before; else NULL */
     const json_t
-        *events; /* percentage: [value, billed before] of each, in order of time, then id */
+        *events; /* percentage: [value, billed before, counts now] of each, in order of time, then id */
     const char *tax_rate; /* "0.06" */
 };
 

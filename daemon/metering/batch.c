@@ -6,9 +6,8 @@
 
 #include "common/buffer.h"
 #include "common/check.h"
-#include "common/memory.h"
-#include "common/number.h"
-#include "proto/format.h"
+#include "daemon/db/array.h"
+#include "daemon/metering/sums.h"
 #include "proto/json.h"
 
 static const instant SLOT = INSTANT_SECOND * 15 * 60;
@@ -55,7 +54,7 @@ struct batch batch_make(struct arena *arena, const struct cloudevents *events, c
     return batch;
 }
 
-static size_t slot_place(const struct batch *batch, instant time)
+size_t batch_slot(const struct batch *batch, instant time)
 {
     instant slot = slot_of(time);
     const instant *found =
@@ -67,21 +66,14 @@ static size_t slot_place(const struct batch *batch, instant time)
 
 /* ---- What the database says ---- */
 
-static struct batch_meters take_meters(struct batch *batch, const json_t *meters)
+static struct meters take_meters(struct batch *batch, const json_t *documents)
 {
-    struct batch_meters taken = {.count = json_array_size(meters)};
+    struct meters meters = {.count = json_array_size(documents)};
 
-    taken.list = arena_allocate(batch->arena, taken.count + 1, sizeof *taken.list);
-    for (size_t i = 0; i < taken.count; i++) {
-        const json_t *meter = json_array_get(meters, i);
-        const char *property = json_member_text(meter, "property");
-        taken.list[i].id = arena_text(batch->arena, json_member_text(meter, "id"));
-        if (property == NULL)
-            continue;
-        taken.list[i].property = arena_text(batch->arena, property);
-        taken.list[i].canonical = json_canonical(batch->arena, json_object_get(meter, "property"));
-    }
-    return taken;
+    meters.list = arena_allocate(batch->arena, meters.count + 1, sizeof *meters.list);
+    for (size_t i = 0; i < meters.count; i++)
+        meters.list[i] = meter_read(batch->arena, json_array_get(documents, i));
+    return meters;
 }
 
 static const char **take_texts(struct batch *batch, const json_t *array)
@@ -126,31 +118,28 @@ bool batch_knows_sources(const struct batch *batch)
 
 /* ---- Judging ---- */
 
+bool batch_is_void(const struct batch *batch, size_t place)
+{
+    return strcmp(batch->events->events[place].type, BATCH_VOID_TYPE) == 0;
+}
+
 const char *batch_judge(const struct batch *batch, size_t place, const char **property)
 {
     const struct cloudevent *event = &batch->events->events[place];
-    const struct batch_meters *meters = &batch->meters[batch->type_at[place]];
-    const char *malformed = NULL;
-    struct slice value;
+    const struct meters *meters = &batch->meters[batch->type_at[place]];
+    const char *reason = NULL;
 
     *property = NULL;
     if (batch->resources[batch->subject_at[place]] == NULL)
         return "event_subject_unknown";
-    if (meters->count == 0)
+    if (meters->count == 0 && !batch_is_void(batch, place))
         return "event_type_unknown";
-    for (size_t i = 0; i < meters->count; i++) {
-        const struct batch_meter *meter = &meters->list[i];
-        if (meter->property == NULL)
-            continue;
-        if (!cloudevent_value(event, meter->canonical, &value)) {
-            *property = meter->property;
-            return "event_value_missing";
-        }
-        if (malformed == NULL && !format_decimal(value))
-            malformed = meter->property;
-    }
-    *property = malformed;
-    return malformed == NULL ? NULL : "event_value_not_decimal";
+    for (size_t i = 0; i < meters->count && reason == NULL; i++)
+        if (meter_counts(&meters->list[i], event))
+            reason = meter_judge(&meters->list[i], event, property);
+    if (reason == NULL)
+        *property = NULL;
+    return reason;
 }
 
 /* ---- Keys ---- */
@@ -181,186 +170,37 @@ bool batch_same_key(const struct batch *batch, size_t a, size_t b)
            strcmp(batch->events->events[a].id, batch->events->events[b].id) == 0;
 }
 
-/* ---- Arrays of PostgreSQL ---- */
-
-static void append_element(struct buffer *array, const char *text)
-{
-    buffer_append_text(array, array->length > 1 ? ",\"" : "\"");
-    for (const char *at = text; *at != '\0';) {
-        size_t plain = strcspn(at, "\"\\");
-        buffer_append(array, at, plain);
-        at += plain;
-        if (*at != '\0') {
-            buffer_append_character(array, '\\');
-            buffer_append_character(array, *at++);
-        }
-    }
-    buffer_append_character(array, '"');
-}
-
-static void append_number(struct buffer *array, int64_t number)
-{
-    if (array->length > 1)
-        buffer_append_character(array, ',');
-    buffer_append_integer(array, number);
-}
-
-static struct buffer begin_array(void)
-{
-    struct buffer array = buffer_make(BATCH_TEXT_LIMIT);
-
-    buffer_append_character(&array, '{');
-    return array;
-}
-
-static const char *keep(struct arena *arena, struct buffer *text, char end)
-{
-    buffer_append_character(text, end);
-    check(!buffer_overflowed(text));
-    const char *kept = arena_copy(arena, buffer_slice(text));
-    buffer_free(text);
-    return kept;
-}
+/* ---- Parameters ---- */
 
 const char *batch_names(struct arena *arena, const struct names *names)
 {
-    struct buffer array = begin_array();
+    struct buffer array = array_begin();
 
     for (size_t i = 0; i < names->count; i++)
-        append_element(&array, names->list[i]);
-    return keep(arena, &array, '}');
+        array_add_text(&array, names->list[i]);
+    return array_end(&array, arena);
 }
 
 const char *batch_slots(const struct batch *batch)
 {
-    struct buffer array = begin_array();
+    struct buffer array = array_begin();
 
     for (size_t i = 0; i < batch->slot_count; i++)
-        append_number(&array, batch->slots[i]);
-    return keep(batch->arena, &array, '}');
+        array_add_number(&array, batch->slots[i]);
+    return array_end(&array, batch->arena);
 }
 
 void batch_keys(const struct batch *batch, const size_t *places, size_t count, const char **sources,
                 const char **ids)
 {
-    struct buffer source_array = begin_array(), id_array = begin_array();
+    struct buffer source_array = array_begin(), id_array = array_begin();
 
     for (size_t i = 0; i < count; i++) {
-        append_number(&source_array, batch->source_numbers[batch->source_at[places[i]]]);
-        append_element(&id_array, batch->events->events[places[i]].id);
+        array_add_number(&source_array, batch->source_numbers[batch->source_at[places[i]]]);
+        array_add_text(&id_array, batch->events->events[places[i]].id);
     }
-    *sources = keep(batch->arena, &source_array, '}');
-    *ids = keep(batch->arena, &id_array, '}');
-}
-
-/* ---- What the events add to usage ---- */
-
-/* One event, by what it adds to. */
-struct sample {
-    uint32_t type, resource, slot; /* places in lists of names */
-    size_t place;
-};
-
-struct samples {
-    size_t count;
-    struct sample *list;
-};
-
-static int by_row(const void *a, const void *b)
-{
-    const struct sample *left = a, *right = b;
-
-    if (left->type != right->type)
-        return left->type < right->type ? -1 : 1;
-    if (left->resource != right->resource)
-        return left->resource < right->resource ? -1 : 1;
-    return (left->slot > right->slot) - (left->slot < right->slot);
-}
-
-struct sum {
-    struct number total, maximum, latest, value;
-    instant latest_at;
-};
-
-static void read_value(const struct batch_meter *meter, const struct cloudevent *event,
-                       struct number *value)
-{
-    struct slice text;
-
-    if (meter->property == NULL)
-        number_set_integer(value, 1);
-    else
-        check(cloudevent_value(event, meter->canonical, &text) && number_parse(value, text));
-}
-
-/* Of several at the latest instant, the greatest counts. */
-static void add_value(struct sum *sum, instant time, bool first)
-{
-    number_add(&sum->total, &sum->total, &sum->value);
-    if (first || number_compare(&sum->value, &sum->maximum) > 0)
-        number_set(&sum->maximum, &sum->value);
-    if (first || time > sum->latest_at ||
-        (time == sum->latest_at && number_compare(&sum->value, &sum->latest) > 0)) {
-        number_set(&sum->latest, &sum->value);
-        sum->latest_at = time;
-    }
-}
-
-static void add_up(const struct batch *batch, const struct batch_meter *meter,
-                   const struct sample *samples, size_t count, struct sum *sum)
-{
-    number_set_integer(&sum->total, 0);
-    for (size_t i = 0; i < count; i++) {
-        const struct cloudevent *event = &batch->events->events[samples[i].place];
-        read_value(meter, event, &sum->value);
-        add_value(sum, event->time, i == 0);
-    }
-}
-
-static void write_sum(const struct batch *batch, const struct names *resources,
-                      const struct batch_meter *meter, const struct sample *of,
-                      const struct sum *sum, size_t count, struct buffer *rows)
-{
-    char total[NUMBER_TEXT_SIZE], maximum[NUMBER_TEXT_SIZE], latest[NUMBER_TEXT_SIZE];
-
-    number_write(&sum->total, total);
-    number_write(&sum->maximum, maximum);
-    number_write(&sum->latest, latest);
-    buffer_append_format(rows,
-                         "%s{\"meter\":\"%s\",\"resource\":\"%s\",\"slot\":%" PRId64
-                         ",\"period\":\"%s\",\"total\":\"%s\",\"count\":%zu,\"maximum\":\"%s\","
-                         "\"latest_at\":%" PRId64 ",\"latest\":\"%s\"}",
-                         rows->length > 1 ? "," : "", meter->id, resources->list[of->resource],
-                         batch->slots[of->slot], batch->periods[of->slot], total, count, maximum,
-                         sum->latest_at, latest);
-}
-
-static const char *write_sums(const struct batch *batch, const struct names *resources,
-                              struct samples *samples)
-{
-    struct buffer rows = buffer_make(BATCH_TEXT_LIMIT);
-    struct sum sum;
-    struct number *const numbers[] = {&sum.total, &sum.maximum, &sum.latest, &sum.value};
-    size_t next = 0;
-
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        number_start(numbers[i]);
-    buffer_append_character(&rows, '[');
-    qsort(samples->list, samples->count, sizeof *samples->list, by_row);
-    for (const struct sample *row = samples->list; next < samples->count;
-         row = &samples->list[next]) {
-        size_t first = next;
-        while (next < samples->count && by_row(row, &samples->list[next]) == 0)
-            next++;
-        for (size_t i = 0; i < batch->meters[row->type].count; i++) {
-            const struct batch_meter *meter = &batch->meters[row->type].list[i];
-            add_up(batch, meter, row, next - first, &sum);
-            write_sum(batch, resources, meter, row, &sum, next - first, &rows);
-        }
-    }
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        number_end(numbers[i]);
-    return keep(batch->arena, &rows, ']');
+    *sources = array_end(&source_array, batch->arena);
+    *ids = array_end(&id_array, batch->arena);
 }
 
 /* ---- What is stored ---- */
@@ -368,43 +208,46 @@ static const char *write_sums(const struct batch *batch, const struct names *res
 /* The lists that a batch keeps of its own names, and the events' places in them, from 1. */
 struct writer {
     const struct batch *batch;
-    struct names types, subjects, periods, resources;
+    struct names types, subjects, periods;
     struct buffer type_at, subject_at, period_at, times, data;
-    struct samples samples;
 };
 
 static void write_event(struct writer *writer, size_t place)
 {
     const struct batch *batch = writer->batch;
     const struct cloudevent *event = &batch->events->events[place];
-    size_t slot = slot_place(batch, event->time);
+    size_t slot = batch_slot(batch, event->time);
 
-    append_number(&writer->type_at, (int64_t)names_place(&writer->types, event->type) + 1);
-    append_number(&writer->subject_at, (int64_t)names_place(&writer->subjects, event->subject) + 1);
-    append_number(&writer->period_at,
-                  (int64_t)names_place(&writer->periods, batch->periods[slot]) + 1);
-    append_number(&writer->times, event->time);
+    array_add_number(&writer->type_at, (int64_t)names_place(&writer->types, event->type) + 1);
+    array_add_number(&writer->subject_at,
+                     (int64_t)names_place(&writer->subjects, event->subject) + 1);
+    array_add_number(&writer->period_at,
+                     (int64_t)names_place(&writer->periods, batch->periods[slot]) + 1);
+    array_add_number(&writer->times, event->time);
     if (writer->data.length > 1)
         buffer_append_character(&writer->data, ',');
     buffer_append_slice(&writer->data, event->data);
-    writer->samples.list[writer->samples.count++] =
-        (struct sample){.type = batch->type_at[place],
-                        .resource = (uint32_t)names_place(
-                            &writer->resources, batch->resources[batch->subject_at[place]]),
-                        .slot = (uint32_t)slot,
-                        .place = place};
 }
 
 /* The resource of each of the subjects. */
 static const char *write_resources(const struct writer *writer)
 {
     struct names subjects = writer->batch->subjects;
-    struct buffer array = begin_array();
+    struct buffer array = array_begin();
 
     for (size_t i = 0; i < writer->subjects.count; i++)
-        append_element(&array,
+        array_add_text(&array,
                        writer->batch->resources[names_place(&subjects, writer->subjects.list[i])]);
-    return keep(writer->batch->arena, &array, '}');
+    return array_end(&array, writer->batch->arena);
+}
+
+static const char *keep_data(struct arena *arena, struct buffer *data)
+{
+    buffer_append_character(data, ']');
+    check(!buffer_overflowed(data));
+    const char *kept = arena_copy(arena, buffer_slice(data));
+    buffer_free(data);
+    return kept;
 }
 
 struct batch_columns batch_store(const struct batch *batch, const size_t *places, size_t count)
@@ -414,16 +257,14 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
                             .types = names_make(arena, count),
                             .subjects = names_make(arena, count),
                             .periods = names_make(arena, count),
-                            .resources = names_make(arena, count),
-                            .type_at = begin_array(),
-                            .subject_at = begin_array(),
-                            .period_at = begin_array(),
-                            .times = begin_array(),
+                            .type_at = array_begin(),
+                            .subject_at = array_begin(),
+                            .period_at = array_begin(),
+                            .times = array_begin(),
                             .data = buffer_make(BATCH_TEXT_LIMIT)};
     struct batch_columns columns;
 
     buffer_append_character(&writer.data, '[');
-    writer.samples.list = memory_allocate(count, sizeof *writer.samples.list);
     for (size_t i = 0; i < count; i++)
         write_event(&writer, places[i]);
     columns = (struct batch_columns){
@@ -431,14 +272,13 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
         .subjects = batch_names(arena, &writer.subjects),
         .resources = write_resources(&writer),
         .periods = batch_names(arena, &writer.periods),
-        .type_at = keep(arena, &writer.type_at, '}'),
-        .subject_at = keep(arena, &writer.subject_at, '}'),
-        .period_at = keep(arena, &writer.period_at, '}'),
-        .times = keep(arena, &writer.times, '}'),
-        .data = keep(arena, &writer.data, ']'),
-        .sums = write_sums(batch, &writer.resources, &writer.samples),
+        .type_at = array_end(&writer.type_at, arena),
+        .subject_at = array_end(&writer.subject_at, arena),
+        .period_at = array_end(&writer.period_at, arena),
+        .times = array_end(&writer.times, arena),
+        .data = keep_data(arena, &writer.data),
+        .sums = sums_write(batch, places, count),
     };
     batch_keys(batch, places, count, &columns.source_at, &columns.ids);
-    memory_free(writer.samples.list);
     return columns;
 }

@@ -15,20 +15,12 @@
 
 #include "common/arena.h"
 #include "common/names.h"
+#include "daemon/metering/meter.h"
 #include "proto/cloudevents.h"
 
 enum { BATCH_TEXT_LIMIT = 64 * 1024 * 1024 }; /* bytes of an array or document for a statement */
 
-struct batch_meter {
-    const char *id;
-    const char *property;   /* NULL: it counts events */
-    struct slice canonical; /* the property as cloudevent_value wants it */
-};
-
-struct batch_meters {
-    size_t count;
-    struct batch_meter *list;
-};
+#define BATCH_VOID_TYPE "center.usage.void"
 
 struct batch {
     struct arena *arena;
@@ -39,11 +31,11 @@ struct batch {
     instant *slots; /* the quarter hours in which the events are, ascending */
 
     /* What the database says, by the same places. */
-    const char **resources;      /* of subjects; NULL: there is none */
-    struct batch_meters *meters; /* of types */
-    int64_t *source_numbers;     /* 0: not known yet */
-    const char **periods;        /* of slots: the month in which it counts */
-    int64_t meter_count;         /* of all meters, so that one that is new is noticed */
+    const char **resources;  /* of subjects; NULL: there is none */
+    struct meters *meters;   /* of types */
+    int64_t *source_numbers; /* 0: not known yet */
+    const char **periods;    /* of slots: the month in which it counts */
+    int64_t meter_count;     /* of all meters, so that one that is new is noticed */
 };
 
 /* The names of the events that are wanted (a flag an event). */
@@ -59,9 +51,15 @@ void batch_take_names(struct batch *batch, const json_t *resolved);
 
 bool batch_knows_sources(const struct batch *batch);
 
+/* Whether the event voids another one, and is of no meter. */
+bool batch_is_void(const struct batch *batch, size_t place);
+
 /* NULL, or the code of what is wrong with an event; then *property is what of data it is about, or
  * NULL. */
 const char *batch_judge(const struct batch *batch, size_t place, const char **property);
+
+/* The place of a time in `slots`, where an event of the batch is. */
+size_t batch_slot(const struct batch *batch, instant time);
 
 /* Sorts the events at `places` by their key, source and id. */
 void batch_sort(const struct batch *batch, size_t *places, size_t count);

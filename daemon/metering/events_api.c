@@ -12,9 +12,9 @@
 #include "common/metric.h"
 #include "daemon/http/environment.h"
 #include "daemon/http/request.h"
-#include "daemon/metering/batch.h"
+#include "daemon/metering/ingest.h"
+#include "daemon/metering/voids.h"
 #include "operations.h"
-#include "proto/cloudevents.h"
 #include "proto/json.h"
 #include "proto/problem.h"
 #include "statements.h"
@@ -24,34 +24,6 @@ enum {
     ATTEMPTS_LIMIT = 10,                  /* segments that resolve or store */
 };
 
-enum verdict_state { ACCEPTED, DUPLICATE, CONFLICT, REJECTED };
-
-struct verdict {
-    enum verdict_state state;
-    const char *reason, *detail, *pointer;
-    const char *stored_digest; /* in hexadecimal */
-};
-
-/* An event whose key another one of the batch has, which goes. */
-struct twice {
-    size_t place, first;
-};
-
-/* Events on their way. */
-struct ingest {
-    enum cloudevents_form form;
-    struct cloudevents batch;
-    struct batch names;
-    struct verdict *verdicts; /* one an event */
-    struct schema_errors *errors;
-    bool partial;
-    unsigned attempts;
-    size_t going_count;
-    size_t *going; /* the events to be stored, by their key */
-    size_t double_count;
-    struct twice *doubles;
-};
-
 static struct ingest *ingest_of(const struct request *request)
 {
     return request_state(request);
@@ -59,7 +31,7 @@ static struct ingest *ingest_of(const struct request *request)
 
 /* ---- Judging ---- */
 
-static void reject(struct request *request, size_t place, const char *code, const char *attribute)
+void ingest_reject(struct request *request, size_t place, const char *code, const char *attribute)
 {
     struct ingest *ingest = ingest_of(request);
     struct schema_error error = {.code = problem_find(code)->code};
@@ -97,9 +69,9 @@ static void judge(struct request *request)
         if (event->error != NULL)
             take_over_error(&ingest->verdicts[i], event->error);
         else if (event->time < oldest)
-            reject(request, i, "event_too_old", "time");
+            ingest_reject(request, i, "event_too_old", "time");
         else if (event->time > newest)
-            reject(request, i, "event_too_far_ahead", "time");
+            ingest_reject(request, i, "event_too_far_ahead", "time");
     }
 }
 
@@ -231,7 +203,7 @@ static enum step take_digests(struct request *request, const PGresult *rows)
         if (first->state != ACCEPTED)
             compare_digest(request, ingest->doubles[i].place, first->stored_digest);
     }
-    return store(request);
+    return ingest->voids.count > 0 ? resolve(request) : store(request);
 }
 
 static enum step find_known(struct request *request)
@@ -302,9 +274,11 @@ static enum step store(struct request *request)
         return give_up(request);
     bind_times(request);
     bind_columns(request);
-    request_prepend(request, &statement_lock_for_events);
-    return request_query_unless(request, &statement_store_event_batch, take_stored,
-                                "event_keys_pkey", find_known);
+    bool voids = voids_bind(request);
+    request_prepend(request, voids ? &statement_lock_for_voids : &statement_lock_for_events);
+    return request_query_unless(
+        request, voids ? &statement_store_voiding_batch : &statement_store_event_batch, take_stored,
+        "event_keys_pkey", find_known);
 }
 
 /* ---- Judging by what the database knows ---- */
@@ -340,7 +314,7 @@ static void judge_names(struct request *request)
             continue;
         const char *reason = batch_judge(&ingest->names, i, &property);
         if (reason != NULL)
-            reject(request, i, reason, attribute_of(request, reason, property));
+            ingest_reject(request, i, reason, attribute_of(request, reason, property));
     }
 }
 
@@ -383,6 +357,18 @@ static enum step take_registered(struct request *request, const PGresult *rows)
     return resolve(request);
 }
 
+enum step ingest_settle(struct request *request)
+{
+    struct ingest *ingest = ingest_of(request);
+
+    if (!ingest->partial && ingest->errors->total > 0)
+        return request_refuse_at(request, "validation_failed", ingest->errors);
+    if (!batch_knows_sources(&ingest->names))
+        return request_query(request, &statement_register_event_sources, take_registered);
+    choose(request);
+    return store(request);
+}
+
 static enum step take_names(struct request *request, const PGresult *rows)
 {
     struct ingest *ingest = ingest_of(request);
@@ -393,12 +379,7 @@ static enum step take_names(struct request *request, const PGresult *rows)
     json_decref(names);
     take_back_doubles(ingest);
     judge_names(request);
-    if (!ingest->partial && ingest->errors->total > 0)
-        return request_refuse_at(request, "validation_failed", ingest->errors);
-    if (!batch_knows_sources(&ingest->names))
-        return request_query(request, &statement_register_event_sources, take_registered);
-    choose(request);
-    return store(request);
+    return voids_read(request) ? voids_find(request) : ingest_settle(request);
 }
 
 static enum step resolve(struct request *request)

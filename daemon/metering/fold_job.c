@@ -31,6 +31,7 @@ static bool fold(struct job *job)
 
     while (more && !job_stopping(job)) {
         session_begin(job->session);
+        PQclear(session_run(job->session, &statement_lock_folding, NULL));
         more = fold_batch(job->session) == FOLD_BATCH;
         if (!job_commit(job))
             return false;

@@ -4,7 +4,20 @@
 json_build_object(
     'id', m.id, 'code', m.code, 'name', m.name, 'name_en', m.name_en, 'source', m.source,
     'event_type', m.event_type, 'aggregation', m.aggregation, 'value_property', m.value_property,
+    'filters', m.filters, 'dimensions', m.dimensions, 'divide_by', number_text(m.divide_by),
     'unit', m.unit, 'resource_kind', m.resource_kind, 'created_at', instant_text(m.created_at))
+
+-- What rows of usage_all add up to, of those that are wanted, in the meter's unit. Grouped by the meter's aggregation and
+-- divide_by.
+-- fragment: usage_value(m, u, wanted)
+usage_quantity(case m.aggregation
+    when 'sum' then sum(u.total) filter (where m.aggregation = 'sum' and (wanted))
+    when 'count' then sum(u.count) filter (where m.aggregation = 'count' and (wanted))
+    when 'max' then max(u.maximum) filter (where m.aggregation = 'max' and (wanted))
+    when 'min' then min(u.minimum) filter (where m.aggregation = 'min' and (wanted))
+    when 'unique' then count_members(array_agg(u.members) filter (where m.aggregation = 'unique' and (wanted)))
+    else (array_agg(u.latest order by u.latest_at desc, u.latest desc) filter (where m.aggregation = 'latest' and (wanted)))[1]
+    end, m.divide_by)
 
 -- statement: list_meters
 select m.id as cursor, {{meter_document m}} as document
@@ -20,18 +33,35 @@ from meters m
 where m.id = :meter_id
 
 -- statement: create_meter keyed
-with made as (
-    insert into meters (id, code, name, name_en, source, event_type, aggregation, value_property, unit)
-    select :new_mtr, b.code, b.name, coalesce(b.name_en, ''), 'events', b.event_type, b.aggregation,
-           b.value_property, b.unit
+with body as (
+    select b.code, b.name, b.name_en, b.event_type, b.aggregation, b.value_property, coalesce(b.filters, '[]') as filters,
+           coalesce(b.dimensions, '{}') as dimensions, b.divide_by, b.unit
     from json_to_record(:body::json) as b(
-        code text, name text, name_en text, event_type text, aggregation text, value_property text,
-        unit text)
-    returning id, code, name, name_en, source, event_type, aggregation, value_property, unit,
-              resource_kind, created_at
+        code text, name text, name_en text, event_type text, aggregation text, value_property text, filters jsonb,
+        dimensions text[], divide_by numeric, unit text)
+), checked as (
+    select case when b.event_type like 'center.usage.%' then '/event_type'
+                when b.divide_by = 0 then '/divide_by'
+                when 'subject' = any (b.dimensions)
+                     or cardinality(b.dimensions) > (select count(distinct d) from unnest(b.dimensions) d)
+                then '/dimensions' end as wrong
+    from body b
+), made as (
+    insert into meters (id, code, name, name_en, source, event_type, aggregation, value_property, filters, dimensions,
+                        divide_by, unit)
+    select :new_mtr, b.code, b.name, coalesce(b.name_en, ''), 'events', b.event_type, b.aggregation,
+           b.value_property, b.filters, b.dimensions, b.divide_by, b.unit
+    from body b, checked c
+    where c.wrong is null
+    returning id, code, name, name_en, source, event_type, aggregation, value_property, filters, dimensions, divide_by,
+              unit, resource_kind, created_at
 )
-select {{meter_document m}} as document, '/v1/meters/' || m.id as location
-from made m
+select case when c.wrong is null then 'ok' else 'value_refused' end as outcome, c.wrong as pointer,
+       case c.wrong when '/event_type' then 'Types that begin with center.usage. are the platform''s own.'
+                    when '/divide_by' then 'Divide by more than 0.'
+                    when '/dimensions' then 'Name each dimension once, and none subject, which is there anyway.' end as detail,
+       {{meter_document m}} as document, '/v1/meters/' || m.id as location
+from checked c left join made m on true
 
 -- ---- Events ----
 
@@ -54,7 +84,10 @@ select json_build_object(
         from unnest(:subjects::text[]) with ordinality as s(subject, place)),
     'types', (
         select coalesce(json_agg((
-                   select coalesce(json_agg(json_build_object('id', m.id, 'property', m.value_property)
+                   select coalesce(json_agg(json_build_object(
+                                                'id', m.id, 'property', m.value_property,
+                                                'unique', m.aggregation = 'unique', 'filters', m.filters,
+                                                'dimensions', m.dimensions)
                                             order by m.value_property, m.id), '[]')
                    from meters m where m.source = 'events' and m.event_type = t.type)
                order by t.place), '[]')
@@ -81,17 +114,25 @@ on conflict do nothing
 -- same whatever is in the batch, so it is made once a session.
 -- statement: lock_for_events
 select set_config('plan_cache_mode', 'force_generic_plan', true),
-       lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared()
+       lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared(),
+       lock_tenant_events_shared(:tenant)
+
+-- The same for store_voiding_batch, which has slots counted anew.
+-- statement: lock_for_voids
+select set_config('plan_cache_mode', 'force_generic_plan', true),
+       lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared(),
+       lock_tenant_events_exclusive(:tenant)
 
 -- Claims the keys, which come in their order so that two batches cannot wait for each other; then stores the batch, and
 -- what it adds to usage. A key that is there refuses all of it. No row where the months or the meters are not any more
 -- what they were when the names were resolved.
--- statement: store_event_batch
-with fresh as materialized (
+-- fragment: stored_batch(still)
+fresh as materialized (
     select t.number as tenant, next_event_batch() as batch
     from tenants t
     where t.id = :tenant and (select count(*) from meters) = :meters::bigint
       and not exists (select from unnest(:periods::text[]) as p where period_is_settled(:tenant, p))
+      and still
 ), claimed as (
     insert into event_keys (tenant, source, id, batch, place)
     select f.tenant, k.source, k.id, f.batch, k.place
@@ -110,15 +151,51 @@ with fresh as materialized (
     select :tenant, r.resource_id, f.batch
     from fresh f cross join (select distinct unnest(:resources::text[]) as resource_id) r
 ), counted as (
-    insert into usage_deltas (tenant_id, meter_id, resource_id, slot, period, total, count, maximum, latest_at, latest)
-    select :tenant, s.meter, s.resource, event_time(s.slot), s.period, s.total, s.count, s.maximum,
-           event_time(s.latest_at), s.latest
+    insert into usage_deltas (tenant_id, meter_id, resource_id, slot, period, dimensions, total, count, minimum, maximum,
+                              latest_at, latest, members)
+    select :tenant, s.meter, s.resource, event_time(s.slot), s.period, coalesce(s.dimensions, '{}'), s.total, s.count,
+           s.minimum, s.maximum, event_time(s.latest_at), s.latest, s.members
     from fresh f
     cross join json_to_recordset(:sums::json) as s(
-        meter text, resource text, slot bigint, period text, total numeric, count bigint, maximum numeric,
-        latest_at bigint, latest numeric)
+        meter text, resource text, slot bigint, period text, dimensions text[], total numeric, count bigint,
+        minimum numeric, maximum numeric, latest_at bigint, latest numeric, members jsonb)
+)
+
+-- statement: store_event_batch
+with {{stored_batch true}}
+select f.batch from fresh f
+
+-- The same with events that void others, by the numbers of these, or by their places in the batch. No row either where
+-- one of them was voided meanwhile.
+-- statement: store_voiding_batch
+with {{stored_batch not exists (select from event_voids v where v.tenant_id = :tenant and v.event = any (:void_events::bigint[])) and not exists (select from unnest(:void_periods::text[]) p where period_is_settled(:tenant, p))}}
+, voided as (
+    insert into event_voids (tenant_id, event, batch, place, period)
+    select :tenant, case when v.target > 0 then f.batch << 14 | v.target else v.event end, f.batch, v.place, v.period
+    from fresh f
+    cross join unnest(:void_events::bigint[], :void_targets::bigint[], :void_places::smallint[], :void_periods::text[])
+        as v(event, target, place, period)
 )
 select f.batch from fresh f
+
+-- Of events to be voided, in the order in which they are asked for: the number of each, where it is there, what it is,
+-- and the month from which it would count no more; and whether what voids it is there itself.
+-- statement: find_voided_events
+select (k.batch << 14 | k.place)::text as event, e.resource_id, e.type,
+       (extract(epoch from e.time) * 1000000)::bigint as at, e.voided_in is not null as voided,
+       counting_period(:tenant, e.time) as period,
+       exists (select from event_sources o
+               join event_keys y on y.tenant = t.number and y.source = o.number and y.id = w.own_id
+               where o.tenant_id = :tenant and o.source = w.own_source) as known
+from unnest(:void_sources::text[], :void_ids::text[], :own_sources::text[], :own_ids::text[]) with ordinality
+    as w(source, id, own_source, own_id, place)
+join tenants t on t.id = :tenant
+left join event_sources s on s.tenant_id = :tenant and s.source = w.source
+left join event_keys k on k.tenant = t.number and k.source = s.number and k.id = w.id
+left join lateral (
+    select v.resource_id, v.type, v.time, v.voided_in from events v
+    where v.tenant_id = :tenant and v.batch = k.batch and v.place = k.place) e on true
+order by w.place
 
 -- Of keys that are there, by their place among those that were asked for: the digest of the event.
 -- statement: find_known_events
@@ -130,6 +207,7 @@ select e.number as cursor, json_build_object(
     'id', e.id, 'source', e.source, 'type', e.type, 'subject', e.subject,
     'resource_id', e.resource_id, 'time', instant_text(e.time), 'data', e.data,
     'digest', encode(event_digest(e.type, e.subject, e.time, e.data::text), 'hex'), 'period', e.period,
+    'state', case when e.voided_in is null then 'accepted' else 'voided' end, 'voided_in', e.voided_in,
     'received_at', instant_text(e.received_at)) as document
 from events e
 where {{own e}}
@@ -143,6 +221,7 @@ where {{own e}}
   and (:source::text is null or e.source = :source)
   and (:id::text is null or e.id = :id)
   and (:type::text is null or e.type = :type)
+  and (:state::text is null or (:state = 'voided') = (e.voided_in is not null))
   and (:time_gte::timestamptz is null or e.time >= :time_gte::timestamptz)
   and (:time_lt::timestamptz is null or e.time < :time_lt::timestamptz)
   and (:time_gte::timestamptz is null or e.last_time >= :time_gte::timestamptz)
@@ -154,32 +233,35 @@ limit :limit::bigint + 1
 -- ---- Usage ----
 
 -- One row of the meter at least, where it exists; windows and values beside it. Days come from the
--- history of resources, up to now; all else from roll-ups.
+-- history of resources, up to now; all else from roll-ups. It tells whether what is grouped or filtered by is no dimension of
+-- the meter.
 -- statement: read_usage
 with meter as materialized (
-    select m.id, m.code, m.unit, m.source, m.aggregation, m.resource_kind
-    from meters m
+    select m.id, m.code, m.unit, m.source, m.aggregation, m.resource_kind, m.dimensions, m.divide_by,
+           g.names is not null and 'subject' = any (g.names) as by_subject,
+           array(select array_position(m.dimensions, n.name) from unnest(g.names) with ordinality n(name, place)
+                 where n.name <> 'subject' order by n.place) as places
+    from meters m cross join (select string_to_array(:group_by, ',') as names) g
     where m.id = :meter or m.code = :meter
 ), subjects as (
-    select r.id from resources r where {{own r}} and (r.id = :subject or r.external_id = :subject)
+    select r.id from resources r
+    where {{own r}} and (r.id = any (string_to_array(:subject, ',')) or r.external_id = any (string_to_array(:subject, ',')))
 ), used as (
     select usage_window_key(u.slot, :window, :time_zone) as key,
-           case when :group_by::text is not null then u.resource_id end as resource_id,
-           case m.aggregation
-               when 'sum' then sum(u.total)
-               when 'count' then sum(u.count)
-               when 'max' then max(u.maximum)
-               else (array_agg(u.latest order by u.latest_at desc, u.latest desc))[1] end as value
+           case when m.by_subject then u.resource_id end as resource_id,
+           case when m.places = '{}' then '{}' else array(select u.dimensions[p] from unnest(m.places) p) end as groups,
+           {{usage_value m, u, true}} as value
     from meter m
-    join usage_all u on u.meter_id = m.id
+    join usage_current u on u.meter_id = m.id
     where {{own u}} and u.slot >= :from::timestamptz and u.slot < :to::timestamptz
       and (:subject::text is null or u.resource_id in (select s.id from subjects s))
-    group by 1, 2, m.aggregation
+      and (:filter::jsonb is null or dimensions_pass(u.dimensions, m.dimensions, :filter::jsonb))
+    group by 1, 2, 3, m.aggregation, m.divide_by
     union all
-    select date_trunc(:window, d.day::timestamp), d.resource_id,
+    select date_trunc(:window, d.day::timestamp), d.resource_id, '{}',
            case d.aggregation when 'max' then max(d.quantity) else sum(d.quantity) end
     from (
-        select d.day, case when :group_by::text is not null then d.resource_id end as resource_id, m.aggregation,
+        select d.day, case when m.by_subject then d.resource_id end as resource_id, m.aggregation,
                sum(d.quantity) as quantity
         from meter m
         join resource_days(:from::timestamptz, least(:to::timestamptz, now()), :time_zone) d
@@ -189,21 +271,28 @@ with meter as materialized (
         group by 1, 2, 3) d
     group by 1, 2, d.aggregation
 ), shown as (
-    select w.starts_at, w.ends_at, u.resource_id,
-           case when m.aggregation in ('max', 'latest') then u.value else coalesce(u.value, 0) end as value
+    select w.starts_at, w.ends_at, u.resource_id, u.groups,
+           case when m.aggregation in ('max', 'min', 'latest') then u.value else coalesce(u.value, 0) end as value
     from meter m
     cross join usage_windows(:from::timestamptz, :to::timestamptz, :window, :time_zone) w
     left join used u on u.key = w.key
     where :group_by::text is null or u.key is not null
-    order by w.starts_at, u.resource_id
+    order by w.starts_at, u.resource_id, u.groups
     limit :rows::bigint
 )
 select m.id as meter_id, m.code as meter, m.unit, m.source, m.aggregation,
+       array_position(m.places, null) is not null as group_unknown,
+       :filter::jsonb is not null
+           and exists (select from jsonb_object_keys(:filter::jsonb) k where k <> all (m.dimensions)) as filter_unknown,
        instant_text(s.starts_at) as from, instant_text(s.ends_at) as to, s.resource_id as subject,
-       number_text(s.value) as value
+       array_to_json(s.groups) as groups, number_text(s.value) as value
 from meter m
 left join shown s on true
-order by s.starts_at, s.resource_id
+order by s.starts_at, s.resource_id, s.groups
+
+-- Goes before fold_usage in its transaction: slots that are counted anew are not folded meanwhile.
+-- statement: lock_folding
+select lock_folding_shared()
 
 -- A delta that another folder holds is left to it; slots are taken in the order of their key.
 -- statement: fold_usage
@@ -217,23 +306,25 @@ with picked as (
     delete from usage_deltas d
     using picked p
     where d.tenant_id = p.tenant_id and d.number = p.number
-    returning d.tenant_id, d.meter_id, d.resource_id, d.slot, d.period, d.total, d.count, d.maximum,
-              d.latest_at, d.latest
+    returning d.tenant_id, d.meter_id, d.resource_id, d.slot, d.period, d.dimensions, d.total, d.count, d.minimum,
+              d.maximum, d.latest_at, d.latest, d.members
 ), folded as (
-    insert into usage_slots as s (tenant_id, meter_id, resource_id, slot, period, total, count, maximum,
-                                  latest_at, latest)
-    select t.tenant_id, t.meter_id, t.resource_id, t.slot, t.period, sum(t.total), sum(t.count),
-           max(t.maximum), max(t.latest_at),
-           (array_agg(t.latest order by t.latest_at desc, t.latest desc))[1]
+    insert into usage_slots as s (tenant_id, meter_id, resource_id, slot, period, dimensions, total, count, minimum,
+                                  maximum, latest_at, latest, members)
+    select t.tenant_id, t.meter_id, t.resource_id, t.slot, t.period, t.dimensions, sum(t.total), sum(t.count),
+           min(t.minimum), max(t.maximum), max(t.latest_at),
+           (array_agg(t.latest order by t.latest_at desc, t.latest desc))[1],
+           merge_members(array_agg(t.members) filter (where t.members is not null))
     from taken t
-    group by t.tenant_id, t.meter_id, t.slot, t.resource_id, t.period
-    order by t.tenant_id, t.meter_id, t.slot, t.resource_id, t.period
-    on conflict (tenant_id, meter_id, slot, resource_id, period) do update
+    group by t.tenant_id, t.meter_id, t.slot, t.resource_id, t.period, t.dimensions
+    order by t.tenant_id, t.meter_id, t.slot, t.resource_id, t.period, t.dimensions
+    on conflict (tenant_id, meter_id, slot, resource_id, period, dimensions) do update
     set total = s.total + excluded.total, count = s.count + excluded.count,
-        maximum = greatest(s.maximum, excluded.maximum),
+        minimum = least(s.minimum, excluded.minimum), maximum = greatest(s.maximum, excluded.maximum),
         latest_at = greatest(s.latest_at, excluded.latest_at),
         latest = case when (excluded.latest_at, excluded.latest) > (s.latest_at, s.latest)
-                      then excluded.latest else s.latest end
+                      then excluded.latest else s.latest end,
+        members = case when s.members is not null then merge_members(array[s.members, excluded.members]) end
 )
 select count(*) as folded from taken
 

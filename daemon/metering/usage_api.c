@@ -45,6 +45,16 @@ static const struct refusal {
                       "too_many_windows",
                       {"At most 1,000 windows: take longer ones, or a shorter time.",
                        "最多 1,000 个窗口，请加长窗口或缩短时间范围。"}},
+  NO_SUCH_DIMENSION = {"/group_by",
+                       "dimension_unknown",
+                       {"Group by subject, and by dimensions of the meter; see GET /v1/meters.",
+                        "只能按 subject 及计量项的维度分组，参见 GET /v1/meters。"}},
+  FILTER_MALFORMED =
+      {"/filter",
+       "filter_malformed",
+       {"Give a JSON object of dimensions of the meter, each with a list of values: "
+        "{\"region\": [\"cn\", null]}.",
+        "须为 JSON 对象：计量项的维度及其取值列表，例如 {\"region\": [\"cn\", null]}。"}},
   NO_HOURS = {
       "/window",
       "not_supported",
@@ -74,6 +84,26 @@ static int64_t window_seconds(const struct request *request)
     return parameter_is(request, "window", "hour")  ? HOUR_SECONDS
            : parameter_is(request, "window", "day") ? DAY_SECONDS
                                                     : SHORTEST_DAYS * DAY_SECONDS;
+}
+
+/* Whether it is an object of lists of texts and nulls. */
+static bool filter_is_good(const char *filter)
+{
+    struct json_error wrong;
+    json_t *document = json_read(slice_of(filter), &wrong);
+    bool good = json_is_object(document);
+    const char *name;
+    json_t *values, *value;
+    size_t place;
+
+    json_object_foreach(document, name, values)
+    {
+        good = good && json_array_size(values) > 0;
+        json_array_foreach(values, place, value) good =
+            good && (json_is_string(value) || json_is_null(value));
+    }
+    json_decref(document);
+    return good;
 }
 
 /* NULL when the time asked for can be answered. */
@@ -138,6 +168,47 @@ static void write_member(struct buffer *body, const char *before, const char *na
         json_write_text(body, slice_of(value));
 }
 
+/* The dimensions of group_by, in its order: the next one; false at the end. */
+static bool next_dimension(struct slice *names, struct slice *name)
+{
+    while (names->length > 0) {
+        if (!slice_split(names, ',', name)) {
+            *name = *names;
+            *names = (struct slice){NULL, 0};
+        }
+        if (!slice_is(*name, "subject"))
+            return true;
+    }
+    return false;
+}
+
+static void write_dimensions(const struct request *request, const char *groups, struct buffer *body)
+{
+    struct slice names = slice_of(request_parameter(request, "group_by")), name;
+    struct json_error wrong;
+    json_t *values = json_read(slice_of(groups), &wrong);
+    const char *before = ",\"dimensions\":{";
+
+    for (size_t i = 0; next_dimension(&names, &name); i++) {
+        const char *value = json_string_value(json_array_get(values, i));
+        buffer_append_text(body, before);
+        json_write_text(body, name);
+        buffer_append_character(body, ':');
+        if (value == NULL)
+            buffer_append_text(body, "null");
+        else
+            json_write_text(body, slice_of(value));
+        before = ",";
+    }
+    buffer_append_character(body, '}');
+    json_decref(values);
+}
+
+static bool has_dimensions(const char *groups)
+{
+    return groups != NULL && groups[1] != ']';
+}
+
 static void write_json(const struct request *request, const PGresult *rows, int count,
                        struct buffer *body)
 {
@@ -154,24 +225,44 @@ static void write_json(const struct request *request, const PGresult *rows, int 
         write_member(body, ",", "to", value_at(rows, row, "to"));
         if (subject != NULL)
             write_member(body, ",", "subject", subject);
+        if (has_dimensions(value_at(rows, row, "groups")))
+            write_dimensions(request, value_at(rows, row, "groups"), body);
         write_member(body, ",", "value", value_at(rows, row, "value"));
         buffer_append_character(body, '}');
     }
     buffer_append_text(body, "]}");
 }
 
-static void write_csv(const PGresult *rows, int count, struct buffer *body)
+static void write_groups(const char *groups, struct csv_writer *writer)
 {
-    static const char *const COLUMNS[] = {"from", "to", "subject", "value"};
-    enum { COLUMN_COUNT = sizeof COLUMNS / sizeof COLUMNS[0] };
-    struct csv_writer writer = csv_writer_make(body, false);
+    struct json_error wrong;
+    json_t *values = json_read(slice_of(groups), &wrong);
 
-    for (size_t i = 0; i < COLUMN_COUNT; i++)
-        csv_write_value(&writer, slice_of(COLUMNS[i]));
+    for (size_t i = 0; i < json_array_size(values); i++)
+        csv_write_value(writer, slice_of(json_string_value(json_array_get(values, i))));
+    json_decref(values);
+}
+
+static void write_csv(const struct request *request, const PGresult *rows, int count,
+                      struct buffer *body)
+{
+    static const char *const BEFORE[] = {"from", "to", "subject"};
+    enum { BEFORE_COUNT = sizeof BEFORE / sizeof BEFORE[0] };
+    struct csv_writer writer = csv_writer_make(body, false);
+    struct slice names = slice_of(request_parameter(request, "group_by")), name;
+
+    for (size_t i = 0; i < BEFORE_COUNT; i++)
+        csv_write_value(&writer, slice_of(BEFORE[i]));
+    while (next_dimension(&names, &name))
+        csv_write_value(&writer, name);
+    csv_write_value(&writer, slice_of("value"));
     csv_end_row(&writer);
     for (int row = 0; row < count; row++) {
-        for (size_t i = 0; i < COLUMN_COUNT; i++)
-            csv_write_value(&writer, slice_of(value_at(rows, row, COLUMNS[i])));
+        for (size_t i = 0; i < BEFORE_COUNT; i++)
+            csv_write_value(&writer, slice_of(value_at(rows, row, BEFORE[i])));
+        if (has_dimensions(value_at(rows, row, "groups")))
+            write_groups(value_at(rows, row, "groups"), &writer);
+        csv_write_value(&writer, slice_of(value_at(rows, row, "value")));
         csv_end_row(&writer);
     }
 }
@@ -182,7 +273,7 @@ static enum step answer(struct request *request, const PGresult *rows, int count
     bool csv = wants_csv(request);
 
     if (csv)
-        write_csv(rows, count, &body);
+        write_csv(request, rows, count, &body);
     else
         write_json(request, rows, count, &body);
     check(!buffer_overflowed(&body));
@@ -200,6 +291,10 @@ static enum step take_rows(struct request *request, const PGresult *rows)
     if (slice_is(slice_of(value_at(rows, 0, "source")), "derived") &&
         parameter_is(request, "window", "hour"))
         return refuse(request, &NO_HOURS);
+    if (value_at(rows, 0, "group_unknown")[0] == 't')
+        return refuse(request, &NO_SUCH_DIMENSION);
+    if (value_at(rows, 0, "filter_unknown")[0] == 't')
+        return refuse(request, &FILTER_MALFORMED);
     if (PQntuples(rows) > USAGE_ROWS_LIMIT)
         return request_refuse(request, "usage_too_large", NULL);
     /* A meter without usage to show has one row, without a window. */
@@ -212,6 +307,9 @@ enum step operation_get_usage(struct request *request)
 
     if (refusal != NULL)
         return refuse(request, refusal);
+    if (request_parameter(request, "filter") != NULL &&
+        !filter_is_good(request_parameter(request, "filter")))
+        return refuse(request, &FILTER_MALFORMED);
     if (request_parameter(request, "time_zone") == NULL)
         request_bind(request, "time_zone", http_environment()->time_zone);
     request_bind(request, "rows", arena_format(request_arena(request), "%d", USAGE_ROWS_LIMIT + 1));

@@ -389,6 +389,17 @@ class TestHighWater(MonthTest):
                          ("derived", "9"))
 
 
+    def test_bug_0098_a_month_with_a_high_water_is_closed(self):
+        """The gate found nothing counted beside what was billed for the most seats."""
+        period, first = month(4)
+        self.offering = self.offer("software", self.charge("peak", "seat-high-water", model="unit", unit_amount="20"))
+        tenant, _ = self.tenant("gate")
+        self.rent(tenant, at(first, 3))
+        self.assertEqual(self.bill(period, finalize=True)["state"], "succeeded")
+        closed = self.close(period)
+        self.assertEqual(closed["state"], "succeeded", closed)
+
+
 class BugTest(MonthTest):
     """What was wrong once; each by its number."""
 

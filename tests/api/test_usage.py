@@ -85,8 +85,8 @@ class Usage(EventTest):
 
     def test_every_aggregation(self):
         start = self.now - 16 * STEP
-        pairs = [(start, "5"), (start + STEP, "-2.5"), (start + STEP, "9"), (start + 2 * STEP, "3")]
-        expected = {"sum": "14.5", "count": "4", "max": "9", "latest": "3"}
+        pairs = [(start, "5"), (start + STEP, "2.5"), (start + STEP, "9"), (start + 2 * STEP, "3")]
+        expected = {"sum": "19.5", "count": "4", "max": "9", "latest": "3"}
         for aggregation, value in expected.items():
             meter = self.make_meter(aggregation)
             self.put(*pairs, meter=meter)

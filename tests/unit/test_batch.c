@@ -19,15 +19,15 @@
 static const char EVENTS[] = "[" EVENT("b", "one", "used", "15:59:59", "{\"calls\":\"2.5\"}") "," EVENT(
     "a\\\"\\\\", "two", "used", "16:00:00",
     "{\"calls\":4}") "," EVENT("c", "one", "used", "15:50:00",
-                               "{\"calls\":\"-1\"}") "," EVENT("d", "none", "used", "16:00:00",
-                                                               "{\"calls\":\"1\"}") "," EVENT("e",
-                                                                                              "one",
-                                                                                              "othe"
-                                                                                              "r",
-                                                                                              "16:"
-                                                                                              "00:"
-                                                                                              "00",
-                                                                                              "{}") "]";
+                               "{\"calls\":\"1\"}") "," EVENT("d", "none", "used", "16:00:00",
+                                                              "{\"calls\":\"1\"}") "," EVENT("e",
+                                                                                             "one",
+                                                                                             "othe"
+                                                                                             "r",
+                                                                                             "16:"
+                                                                                             "00:"
+                                                                                             "00",
+                                                                                             "{}") "]";
 
 struct made {
     struct arena *arena;
@@ -89,6 +89,8 @@ TEST(batch_judges_by_what_is_known)
     made->events.events[0].data = slice_of("{\"calls\":\"1e3\"}");
     EXPECT_TEXT(batch_judge(&made->batch, 0, &property), "event_value_not_decimal");
     EXPECT_TEXT(property, "calls");
+    made->events.events[0].data = slice_of("{\"calls\":\"-1\"}");
+    EXPECT_TEXT(batch_judge(&made->batch, 0, &property), "event_value_not_decimal");
     made->events.events[0].data = slice_of("{\"call\":\"1\"}");
     EXPECT_TEXT(batch_judge(&made->batch, 0, &property), "event_value_missing");
     end(made);
@@ -112,7 +114,7 @@ TEST(batch_stores_in_the_order_of_the_keys)
     EXPECT_TEXT(columns.subject_at, "{1,2,2}");
     EXPECT_TEXT(columns.period_at, "{1,2,2}");
     EXPECT_TEXT(columns.times, "{1793462400000000,1793462399000000,1793461800000000}");
-    EXPECT_TEXT(columns.data, "[{\"calls\":4},{\"calls\":\"2.5\"},{\"calls\":\"-1\"}]");
+    EXPECT_TEXT(columns.data, "[{\"calls\":4},{\"calls\":\"2.5\"},{\"calls\":\"1\"}]");
     end(made);
 }
 
@@ -125,19 +127,21 @@ TEST(batch_adds_up_by_meter_resource_and_quarter_hour)
     struct batch_columns columns = batch_store(&made->batch, places, 3);
     json_t *rows = json_read(slice_of(columns.sums), &wrong);
     EXPECT_NUMBER(json_array_size(rows), 4);
-    EXPECT_TEXT(columns.sums,
-                "[{\"meter\":\"mtr_1\",\"resource\":\"res_1\",\"slot\":1793461500000000,"
-                "\"period\":\"2026-10\",\"total\":\"1.5\",\"count\":2,\"maximum\":\"2.5\","
-                "\"latest_at\":1793462399000000,\"latest\":\"2.5\"},"
-                "{\"meter\":\"mtr_2\",\"resource\":\"res_1\",\"slot\":1793461500000000,"
-                "\"period\":\"2026-10\",\"total\":\"2\",\"count\":2,\"maximum\":\"1\","
-                "\"latest_at\":1793462399000000,\"latest\":\"1\"},"
-                "{\"meter\":\"mtr_1\",\"resource\":\"res_1\",\"slot\":1793462400000000,"
-                "\"period\":\"2026-11\",\"total\":\"4\",\"count\":1,\"maximum\":\"4\","
-                "\"latest_at\":1793462400000000,\"latest\":\"4\"},"
-                "{\"meter\":\"mtr_2\",\"resource\":\"res_1\",\"slot\":1793462400000000,"
-                "\"period\":\"2026-11\",\"total\":\"1\",\"count\":1,\"maximum\":\"1\","
-                "\"latest_at\":1793462400000000,\"latest\":\"1\"}]");
+    EXPECT_TEXT(
+        columns.sums,
+        "[{\"meter\":\"mtr_1\",\"resource\":\"res_1\",\"slot\":1793461500000000,"
+        "\"period\":\"2026-10\",\"total\":\"3.5\",\"count\":2,\"minimum\":\"1\",\"maximum\":\"2."
+        "5\","
+        "\"latest_at\":1793462399000000,\"latest\":\"2.5\"},"
+        "{\"meter\":\"mtr_2\",\"resource\":\"res_1\",\"slot\":1793461500000000,"
+        "\"period\":\"2026-10\",\"total\":\"2\",\"count\":2,\"minimum\":\"1\",\"maximum\":\"1\","
+        "\"latest_at\":1793462399000000,\"latest\":\"1\"},"
+        "{\"meter\":\"mtr_1\",\"resource\":\"res_1\",\"slot\":1793462400000000,"
+        "\"period\":\"2026-11\",\"total\":\"4\",\"count\":1,\"minimum\":\"4\",\"maximum\":\"4\","
+        "\"latest_at\":1793462400000000,\"latest\":\"4\"},"
+        "{\"meter\":\"mtr_2\",\"resource\":\"res_1\",\"slot\":1793462400000000,"
+        "\"period\":\"2026-11\",\"total\":\"1\",\"count\":1,\"minimum\":\"1\",\"maximum\":\"1\","
+        "\"latest_at\":1793462400000000,\"latest\":\"1\"}]");
     json_decref(rows);
     end(made);
 }

@@ -110,13 +110,13 @@ TEST(cloudevents_find_a_value)
         "\"c\":\"1.5\",\"d\":null,\"e\":true,\"f\":[],\"g\":\"\"}";
 
     EXPECT_TEXT(value_of(DATA, "\"b\""), "-12");
-    EXPECT_TEXT(value_of(DATA, "\"c\""), "1.5");
+    EXPECT_TEXT(value_of(DATA, "\"c\""), "\"1.5\"");
     EXPECT_TEXT(value_of(DATA, "\"d\""), "-");
     EXPECT_TEXT(value_of(DATA, "\"e\""), "true");
     EXPECT_TEXT(value_of(DATA, "\"f\""), "[]");
-    EXPECT_TEXT(value_of(DATA, "\"g\""), "");
+    EXPECT_TEXT(value_of(DATA, "\"g\""), "\"\"");
     EXPECT_TEXT(value_of(DATA, "\"h\""), "-");
-    EXPECT_TEXT(value_of(DATA, "\"\\\"}\""), "q");
+    EXPECT_TEXT(value_of(DATA, "\"\\\"}\""), "\"q\"");
     EXPECT_TEXT(value_of(DATA, "\"a\""), "{\"b\":\"in\",\"c\":[1,{\"d\":\"}\"}]}");
     EXPECT_TEXT(value_of("{}", "\"a\""), "-");
 }

@@ -96,12 +96,27 @@ TEST(line_of_late_usage_continues_the_tiers)
 TEST(line_of_events_charges_late_ones_alone)
 {
     struct line line;
-    json_t *events = json_loads("[[\"100\",true],[\"200\",false],[\"50\",true]]", 0, NULL);
+    json_t *events =
+        json_loads("[[\"100\",true,true],[\"200\",false,true],[\"50\",true,true]]", 0, NULL);
 
     EXPECT(make(USAGE("{\"model\":\"percentage\",\"rate\":\"1\",\"fixed_amount\":\"2\"}"),
                 (struct line_request){.quantity = "200", .already = "150", .events = events},
                 &line));
     EXPECT_TEXT(line.amount, "4"); /* 1 % of 200, and 2 */
+    line_end(&line);
+    json_decref(events);
+}
+
+TEST(line_of_events_takes_back_those_that_were_voided)
+{
+    struct line line;
+    json_t *events =
+        json_loads("[[\"100\",true,true],[\"200\",false,true],[\"500\",true,false]]", 0, NULL);
+
+    EXPECT(make(USAGE("{\"model\":\"percentage\",\"rate\":\"1\",\"fixed_amount\":\"2\"}"),
+                (struct line_request){.quantity = "-300", .already = "600", .events = events},
+                &line));
+    EXPECT_TEXT(line.amount, "-3"); /* 1 % of 200, and 2, less 1 % of 500, and 2 */
     line_end(&line);
     json_decref(events);
 }

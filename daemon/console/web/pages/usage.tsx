@@ -247,8 +247,8 @@ export function UsageExplorer({ tenant }: { tenant?: string }) {
     to: range.to,
     window: window as Window,
     time_zone: zone(),
-    group_by: grouped ? ("subject" as const) : undefined,
-    subject: subject || undefined,
+    group_by: grouped ? ["subject"] : undefined,
+    subject: subject ? [subject] : undefined,
     tenant: (isOperator() && whose) || undefined,
   };
   const usage = useGet(code === "" ? null : "/v1/usage", { query: request });

@@ -1,0 +1,64 @@
+/*
+ * A request that brings events, between the steps that it takes (events_api.c, voids.c).
+ */
+#ifndef DAEMON_METERING_INGEST_H
+#define DAEMON_METERING_INGEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/http/request.h"
+#include "daemon/metering/batch.h"
+#include "proto/cloudevents.h"
+
+enum verdict_state { ACCEPTED, DUPLICATE, CONFLICT, REJECTED };
+
+struct verdict {
+    enum verdict_state state;
+    const char *reason, *detail, *pointer;
+    const char *stored_digest; /* in hexadecimal */
+};
+
+/* An event whose key another one of the batch has, which goes. */
+struct twice {
+    size_t place, first;
+};
+
+/* An event that voids another. */
+struct voiding {
+    size_t place;
+    const char *source, *id; /* of the one to be voided */
+    bool stored;             /* that one was there before; else it is of this batch */
+    const char *event;       /* its number, where it was there */
+    size_t target;           /* its place, where it is of this batch */
+    const char *period;      /* from which it counts no more */
+    instant time;            /* of the voided event */
+};
+
+struct voidings {
+    size_t count;
+    struct voiding *list;
+};
+
+struct ingest {
+    enum cloudevents_form form;
+    struct cloudevents batch;
+    struct batch names;
+    struct verdict *verdicts; /* one an event */
+    struct schema_errors *errors;
+    bool partial;
+    unsigned attempts;
+    size_t going_count;
+    size_t *going; /* the events to be stored, by their key */
+    size_t double_count;
+    struct twice *doubles;
+    struct voidings voids;
+};
+
+/* Rejects an event, with a pointer to `attribute` of it ("data/id"). */
+void ingest_reject(struct request *request, size_t place, const char *code, const char *attribute);
+
+/* Goes on once each event was judged: refuses the batch, or stores what is good. */
+enum step ingest_settle(struct request *request);
+
+#endif

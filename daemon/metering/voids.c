@@ -1,0 +1,260 @@
+#include "daemon/metering/voids.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/check.h"
+#include "daemon/db/array.h"
+#include "daemon/http/environment.h"
+#include "proto/json.h"
+#include "statements.h"
+
+/* ---- What events say that they void ---- */
+
+static void read_one(struct request *request, size_t place)
+{
+    struct ingest *ingest = request_state(request);
+    struct arena *arena = request_arena(request);
+    const struct cloudevent *event = &ingest->batch.events[place];
+    struct json_error wrong;
+    json_t *data = json_read(event->data, &wrong);
+    const char *id = json_member_text(data, "id");
+    const json_t *source = json_object_get(data, "source");
+
+    if (id == NULL || id[0] == '\0')
+        ingest_reject(request, place, "event_void_malformed", "data/id");
+    else if (source != NULL && !json_is_string(source))
+        ingest_reject(request, place, "event_void_malformed", "data/source");
+    else
+        ingest->voids.list[ingest->voids.count++] = (struct voiding){
+            .place = place,
+            .id = arena_text(arena, id),
+            .source = source == NULL ? event->source : arena_text(arena, json_string_value(source)),
+        };
+    json_decref(data);
+}
+
+bool voids_read(struct request *request)
+{
+    struct ingest *ingest = request_state(request);
+
+    ingest->voids =
+        (struct voidings){.list = arena_allocate(request_arena(request), ingest->batch.count + 1,
+                                                 sizeof *ingest->voids.list)};
+    for (size_t i = 0; i < ingest->batch.count; i++)
+        if (ingest->verdicts[i].state == ACCEPTED && batch_is_void(&ingest->names, i))
+            read_one(request, i);
+    return ingest->voids.count > 0;
+}
+
+/* ---- What is there of it ---- */
+
+/* The good events of the batch by their keys. */
+struct keys {
+    struct names names;
+    size_t count, *places; /* the first of each key, which is the one that goes */
+};
+
+static const char *key_of(struct request *request, const char *source, const char *id)
+{
+    return arena_format(request_arena(request), "%s %s", source, id); /* no source has a blank */
+}
+
+static struct keys list_keys(struct request *request)
+{
+    const struct ingest *ingest = request_state(request);
+    size_t limit = ingest->batch.count + ingest->voids.count;
+    struct keys keys = {.names = names_make(request_arena(request), limit)};
+
+    keys.places = arena_allocate(request_arena(request), limit, sizeof *keys.places);
+    for (size_t i = 0; i < ingest->batch.count; i++) {
+        const struct cloudevent *event = &ingest->batch.events[i];
+        if (ingest->verdicts[i].state != ACCEPTED)
+            continue;
+        size_t place = names_place(&keys.names, key_of(request, event->source, event->id));
+        if (place == keys.count)
+            keys.places[keys.count++] = i;
+    }
+    return keys;
+}
+
+static bool find_in_batch(struct request *request, struct keys *keys, struct voiding *voiding)
+{
+    size_t place = names_place(&keys->names, key_of(request, voiding->source, voiding->id));
+
+    if (place < keys->count)
+        voiding->target = keys->places[place];
+    return place < keys->count;
+}
+
+/* What is wrong with voiding what is there; NULL: nothing. */
+static const char *judge_stored(const struct ingest *ingest, const struct voiding *voiding,
+                                const char *resource, const char *type, bool voided)
+{
+    const struct batch *names = &ingest->names;
+    instant oldest = instant_now() - http_environment()->event_window * INSTANT_SECOND;
+
+    if (strcmp(resource, names->resources[names->subject_at[voiding->place]]) != 0)
+        return "event_void_unknown";
+    if (strcmp(type, BATCH_VOID_TYPE) == 0)
+        return "event_void_of_void";
+    if (voided)
+        return "event_void_again";
+    return voiding->time < oldest ? "event_void_too_late" : NULL;
+}
+
+static const char *judge_in_batch(struct request *request, struct keys *keys,
+                                  struct voiding *voiding)
+{
+    const struct ingest *ingest = request_state(request);
+    const struct batch *names = &ingest->names;
+
+    if (!find_in_batch(request, keys, voiding) ||
+        strcmp(names->resources[names->subject_at[voiding->target]],
+               names->resources[names->subject_at[voiding->place]]) != 0)
+        return "event_void_unknown";
+    if (batch_is_void(names, voiding->target))
+        return "event_void_of_void";
+    voiding->time = ingest->batch.events[voiding->target].time;
+    voiding->period = names->periods[batch_slot(names, voiding->time)];
+    return NULL;
+}
+
+static const char *text_at(struct request *request, const PGresult *rows, int row, const char *name)
+{
+    int column = PQfnumber(rows, name);
+
+    check(column >= 0);
+    return PQgetisnull(rows, row, column)
+               ? NULL
+               : arena_text(request_arena(request), PQgetvalue(rows, row, column));
+}
+
+/* The code of what is wrong with a voiding, by its row; NULL: nothing. */
+static const char *judge_row(struct request *request, struct keys *keys, struct voiding *voiding,
+                             const PGresult *rows, int row)
+{
+    const struct ingest *ingest = request_state(request);
+
+    voiding->event = text_at(request, rows, row, "event");
+    voiding->stored = voiding->event != NULL;
+    if (!voiding->stored)
+        return judge_in_batch(request, keys, voiding);
+    voiding->time = strtoll(text_at(request, rows, row, "at"), NULL, 10);
+    voiding->period = text_at(request, rows, row, "period");
+    return judge_stored(ingest, voiding, text_at(request, rows, row, "resource_id"),
+                        text_at(request, rows, row, "type"),
+                        text_at(request, rows, row, "voided")[0] == 't');
+}
+
+/* One that was stored before is a duplicate, which is found when it is stored: whatever it voids is
+ * voided by it. */
+static enum step take_found(struct request *request, const PGresult *rows)
+{
+    struct ingest *ingest = request_state(request);
+    struct names targets = names_make(request_arena(request), ingest->voids.count);
+    struct keys keys = list_keys(request);
+    size_t kept = 0;
+
+    check(PQntuples(rows) == (int)ingest->voids.count);
+    for (size_t i = 0; i < ingest->voids.count; i++) {
+        struct voiding *voiding = &ingest->voids.list[i];
+        if (text_at(request, rows, (int)i, "known")[0] == 't')
+            continue;
+        const char *reason = judge_row(request, &keys, voiding, rows, (int)i);
+        size_t before = targets.count;
+        names_place(&targets, key_of(request, voiding->source, voiding->id));
+        if (reason == NULL && targets.count == before)
+            reason = "event_void_again";
+        if (reason != NULL)
+            ingest_reject(request, voiding->place, reason, "data/id");
+        else
+            ingest->voids.list[kept++] = *voiding;
+    }
+    ingest->voids.count = kept;
+    return ingest_settle(request);
+}
+
+enum step voids_find(struct request *request)
+{
+    const struct ingest *ingest = request_state(request);
+    struct arena *arena = request_arena(request);
+    struct buffer sources = array_begin(), ids = array_begin(), own_sources = array_begin(),
+                  own_ids = array_begin();
+
+    for (size_t i = 0; i < ingest->voids.count; i++) {
+        const struct voiding *voiding = &ingest->voids.list[i];
+        const struct cloudevent *event = &ingest->batch.events[voiding->place];
+        array_add_text(&sources, voiding->source);
+        array_add_text(&ids, voiding->id);
+        array_add_text(&own_sources, event->source);
+        array_add_text(&own_ids, event->id);
+    }
+    request_bind(request, "void_sources", array_end(&sources, arena));
+    request_bind(request, "void_ids", array_end(&ids, arena));
+    request_bind(request, "own_sources", array_end(&own_sources, arena));
+    request_bind(request, "own_ids", array_end(&own_ids, arena));
+    return request_query(request, &statement_find_voided_events, take_found);
+}
+
+/* ---- What goes ---- */
+
+/* The place of each event among those that go, from 1; 0: it does not. */
+static int64_t *going_places(struct request *request)
+{
+    const struct ingest *ingest = request_state(request);
+    int64_t *places =
+        arena_allocate(request_arena(request), ingest->batch.count + 1, sizeof *places);
+
+    memset(places, 0, ingest->batch.count * sizeof *places);
+    for (size_t i = 0; i < ingest->going_count; i++)
+        places[ingest->going[i]] = (int64_t)i + 1;
+    return places;
+}
+
+static void cover(struct request *request, instant first, instant last)
+{
+    const struct batch *names = &((const struct ingest *)request_state(request))->names;
+    instant first_slot = names->slots[0], last_slot = names->slots[names->slot_count - 1];
+    struct arena *arena = request_arena(request);
+
+    request_bind(request, "first_slot",
+                 arena_format(arena, "%" PRId64, first < first_slot ? first : first_slot));
+    request_bind(request, "last_slot",
+                 arena_format(arena, "%" PRId64, last > last_slot ? last : last_slot));
+}
+
+bool voids_bind(struct request *request)
+{
+    const struct ingest *ingest = request_state(request);
+    struct arena *arena = request_arena(request);
+    struct buffer events = array_begin(), targets = array_begin(), places = array_begin(),
+                  periods = array_begin();
+    int64_t *going = going_places(request);
+    instant first = INT64_MAX, last = INT64_MIN;
+    bool any = false;
+
+    for (size_t i = 0; i < ingest->voids.count; i++) {
+        const struct voiding *voiding = &ingest->voids.list[i];
+        int64_t place = going[voiding->place];
+        int64_t target = voiding->stored ? 0 : going[voiding->target];
+        if (place == 0)
+            continue;
+        check(voiding->stored || target > 0);
+        array_add_number(&events, voiding->stored ? strtoll(voiding->event, NULL, 10) : 0);
+        array_add_number(&targets, target);
+        array_add_number(&places, place);
+        array_add_text(&periods, voiding->period);
+        first = voiding->time < first ? voiding->time : first;
+        last = voiding->time > last ? voiding->time : last;
+        any = true;
+    }
+    request_bind(request, "void_events", array_end(&events, arena));
+    request_bind(request, "void_targets", array_end(&targets, arena));
+    request_bind(request, "void_places", array_end(&places, arena));
+    request_bind(request, "void_periods", array_end(&periods, arena));
+    if (any)
+        cover(request, first, last);
+    return any;
+}
