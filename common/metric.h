@@ -40,6 +40,8 @@ enum { METRIC_SLOTS_LIMIT = 128 };
     METRIC(METRIC_EVENTS_CONFLICT, COUNTER, "bccd_events_conflict_total",                          \
            "Usage events refused: same key, other content.")                                       \
     METRIC(METRIC_EVENTS_REJECTED, COUNTER, "bccd_events_rejected_total", "Usage events refused.") \
+    METRIC(METRIC_EVENTS_QUARANTINED, COUNTER, "bccd_events_quarantined_total",                    \
+           "Usage events held in quarantine.")                                                     \
     METRIC(METRIC_PASSWORDS_HASHED, COUNTER, "bccd_passwords_hashed_total", "Password hashes.")    \
     METRIC(METRIC_JOBS_DONE, COUNTER, "bccd_jobs_done_total", "Jobs that ended well.")             \
     METRIC(METRIC_JOBS_FAILED, COUNTER, "bccd_jobs_failed_total", "Attempts of jobs that failed.") \

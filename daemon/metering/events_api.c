@@ -13,6 +13,8 @@
 #include "daemon/http/environment.h"
 #include "daemon/http/request.h"
 #include "daemon/metering/ingest.h"
+#include "daemon/metering/quarantine.h"
+#include "daemon/metering/rejections.h"
 #include "daemon/metering/voids.h"
 #include "operations.h"
 #include "proto/json.h"
@@ -31,21 +33,32 @@ static struct ingest *ingest_of(const struct request *request)
 
 /* ---- Judging ---- */
 
+/* With the sentence and the pointer that belong to a code. */
+static struct verdict verdict_of(struct request *request, enum verdict_state state, size_t place,
+                                 const char *code, const char *attribute)
+{
+    const struct ingest *ingest = ingest_of(request);
+    const struct problem_kind *problem = problem_find(code);
+    char pointer[SCHEMA_POINTER_SIZE];
+
+    cloudevents_pointer(ingest->form, ingest->batch.events[place].index, attribute, pointer);
+    return (struct verdict){.state = state,
+                            .reason = problem->code,
+                            .detail = problem->detail[request_language(request)],
+                            .pointer = arena_text(request_arena(request), pointer)};
+}
+
 void ingest_reject(struct request *request, size_t place, const char *code, const char *attribute)
 {
     struct ingest *ingest = ingest_of(request);
-    struct schema_error error = {.code = problem_find(code)->code};
+    struct verdict verdict = verdict_of(request, REJECTED, place, code, attribute);
+    struct schema_error error = {.code = verdict.reason, .detail = verdict.detail};
 
-    error.detail = problem_find(code)->detail[request_language(request)];
-    cloudevents_pointer(ingest->form, ingest->batch.events[place].index, attribute, error.pointer);
+    snprintf(error.pointer, sizeof error.pointer, "%s", verdict.pointer);
     ingest->errors->total++;
     if (ingest->errors->count < SCHEMA_ERRORS_LIMIT)
         ingest->errors->list[ingest->errors->count++] = error;
-    ingest->verdicts[place] =
-        (struct verdict){.state = REJECTED,
-                         .reason = error.code,
-                         .detail = error.detail,
-                         .pointer = arena_text(request_arena(request), error.pointer)};
+    ingest->verdicts[place] = verdict;
 }
 
 static void take_over_error(struct verdict *verdict, const struct schema_error *error)
@@ -88,8 +101,10 @@ static void write_member(struct buffer *buffer, const char *name, const char *va
 
 static void write_verdict(struct request *request, struct buffer *buffer, size_t place)
 {
-    static const char *const NAMES[] = {
-        [DUPLICATE] = "duplicate", [CONFLICT] = "conflict", [REJECTED] = "rejected"};
+    static const char *const NAMES[] = {[DUPLICATE] = "duplicate",
+                                        [CONFLICT] = "conflict",
+                                        [REJECTED] = "rejected",
+                                        [QUARANTINED] = "quarantined"};
     const struct ingest *ingest = ingest_of(request);
     const struct verdict *verdict = &ingest->verdicts[place];
     const struct cloudevent *event = &ingest->batch.events[place];
@@ -104,7 +119,7 @@ static void write_verdict(struct request *request, struct buffer *buffer, size_t
     write_member(buffer, "detail", verdict->detail);
     write_member(buffer, "pointer", verdict->pointer);
     write_member(buffer, "digest", verdict->stored_digest);
-    write_member(buffer, "received_digest", verdict->state == REJECTED ? NULL : digest);
+    write_member(buffer, "received_digest", verdict->stored_digest == NULL ? NULL : digest);
     buffer_append_character(buffer, '}');
 }
 
@@ -126,19 +141,20 @@ static size_t tally(const struct ingest *ingest, enum verdict_state state, enum 
     return count;
 }
 
-static enum step answer_receipt(struct request *request)
+static enum step write_receipt(struct request *request)
 {
     const struct ingest *ingest = ingest_of(request);
     struct buffer body = buffer_make(EVENTS_TEXT_LIMIT);
     const char *comma = "";
 
-    buffer_append_format(
-        &body,
-        "{\"accepted\":%zu,\"duplicates\":%zu,\"conflicts\":%zu,\"rejected\":%zu,\"events\":[",
-        tally(ingest, ACCEPTED, METRIC_EVENTS_ACCEPTED),
-        tally(ingest, DUPLICATE, METRIC_EVENTS_DUPLICATE),
-        tally(ingest, CONFLICT, METRIC_EVENTS_CONFLICT),
-        tally(ingest, REJECTED, METRIC_EVENTS_REJECTED));
+    buffer_append_format(&body,
+                         "{\"accepted\":%zu,\"duplicates\":%zu,\"conflicts\":%zu,\"rejected\":%zu,"
+                         "\"quarantined\":%zu,\"events\":[",
+                         tally(ingest, ACCEPTED, METRIC_EVENTS_ACCEPTED),
+                         tally(ingest, DUPLICATE, METRIC_EVENTS_DUPLICATE),
+                         tally(ingest, CONFLICT, METRIC_EVENTS_CONFLICT),
+                         tally(ingest, REJECTED, METRIC_EVENTS_REJECTED),
+                         tally(ingest, QUARANTINED, METRIC_EVENTS_QUARANTINED));
     for (size_t i = 0; i < ingest->batch.count; i++)
         if (ingest->verdicts[i].state != ACCEPTED) {
             buffer_append_text(&body, comma);
@@ -152,10 +168,24 @@ static enum step answer_receipt(struct request *request)
     return next;
 }
 
+static enum step release(struct request *request)
+{
+    return quarantine_release(request, write_receipt);
+}
+
+static enum step answer_receipt(struct request *request)
+{
+    return rejections_note(request, release);
+}
+
+static enum step refuse_all(struct request *request)
+{
+    return request_refuse_at(request, "validation_failed", ingest_of(request)->errors);
+}
+
 /* ---- Keys that are there ---- */
 
-/* Tells a duplicate from a conflict: the same key with `stored` content. */
-static void compare_digest(struct request *request, size_t place, const char *stored)
+void ingest_compare(struct request *request, size_t place, const char *stored)
 {
     const struct cloudevent *event = &ingest_of(request)->batch.events[place];
     struct verdict *verdict = &ingest_of(request)->verdicts[place];
@@ -191,7 +221,7 @@ static enum step take_digests(struct request *request, const PGresult *rows)
     for (int row = 0; row < PQntuples(rows); row++) {
         size_t at = strtoul(PQgetvalue(rows, row, PQfnumber(rows, "position")), NULL, 10);
         check(at < ingest->going_count);
-        compare_digest(request, ingest->going[at],
+        ingest_compare(request, ingest->going[at],
                        PQgetvalue(rows, row, PQfnumber(rows, "digest")));
     }
     for (size_t i = 0; i < ingest->going_count; i++)
@@ -201,7 +231,7 @@ static enum step take_digests(struct request *request, const PGresult *rows)
     for (size_t i = 0; i < ingest->double_count; i++) {
         const struct verdict *first = &ingest->verdicts[ingest->doubles[i].first];
         if (first->state != ACCEPTED)
-            compare_digest(request, ingest->doubles[i].place, first->stored_digest);
+            ingest_compare(request, ingest->doubles[i].place, first->stored_digest);
     }
     return ingest->voids.count > 0 ? resolve(request) : store(request);
 }
@@ -313,8 +343,13 @@ static void judge_names(struct request *request)
         if (ingest->verdicts[i].state != ACCEPTED)
             continue;
         const char *reason = batch_judge(&ingest->names, i, &property);
-        if (reason != NULL)
-            ingest_reject(request, i, reason, attribute_of(request, reason, property));
+        if (reason == NULL)
+            continue;
+        const char *attribute = attribute_of(request, reason, property);
+        if (ingest->quarantine && quarantine_takes(reason))
+            ingest->verdicts[i] = verdict_of(request, QUARANTINED, i, reason, attribute);
+        else
+            ingest_reject(request, i, reason, attribute);
     }
 }
 
@@ -343,7 +378,7 @@ static void choose(struct request *request)
         size_t first = ingest->going_count == 0 ? place : ingest->going[ingest->going_count - 1];
         if (first != place && batch_same_key(&ingest->names, first, place)) {
             hex_write(ingest->batch.events[first].digest, SHA256_SIZE, digest);
-            compare_digest(request, place, digest);
+            ingest_compare(request, place, digest);
             ingest->doubles[ingest->double_count++] = (struct twice){place, first};
         } else {
             ingest->going[ingest->going_count++] = place;
@@ -357,16 +392,25 @@ static enum step take_registered(struct request *request, const PGresult *rows)
     return resolve(request);
 }
 
-enum step ingest_settle(struct request *request)
+static enum step store_good(struct request *request)
 {
     struct ingest *ingest = ingest_of(request);
 
     if (!ingest->partial && ingest->errors->total > 0)
-        return request_refuse_at(request, "validation_failed", ingest->errors);
+        return rejections_note(request, refuse_all);
     if (!batch_knows_sources(&ingest->names))
         return request_query(request, &statement_register_event_sources, take_registered);
     choose(request);
     return store(request);
+}
+
+enum step ingest_settle(struct request *request)
+{
+    const struct ingest *ingest = ingest_of(request);
+
+    if (!ingest->partial && ingest->errors->total > 0)
+        return rejections_note(request, refuse_all);
+    return quarantine_hold(request, store_good);
 }
 
 static enum step take_names(struct request *request, const PGresult *rows)
@@ -410,9 +454,8 @@ static enum step begin(struct request *request)
     ingest->names = batch_make(request_arena(request), &ingest->batch, wanted);
     if (ingest->names.slot_count > 0)
         return resolve(request);
-    return ingest->partial || ingest->errors->total == 0
-               ? answer_receipt(request)
-               : request_refuse_at(request, "validation_failed", ingest->errors);
+    return ingest->partial || ingest->errors->total == 0 ? answer_receipt(request)
+                                                         : rejections_note(request, refuse_all);
 }
 
 static bool tenant_named(const struct request *request)
@@ -421,26 +464,55 @@ static bool tenant_named(const struct request *request)
            request_parameter(request, "tenant") != NULL;
 }
 
-enum step operation_send_events(struct request *request)
+static struct ingest *new_ingest(struct request *request)
 {
     struct arena *arena = request_arena(request);
     struct ingest *ingest = arena_allocate(arena, 1, sizeof *ingest);
 
-    if (!tenant_named(request))
-        return request_refuse(request, "tenant_required", NULL);
+    *ingest = (struct ingest){.errors = arena_allocate(arena, 1, sizeof *ingest->errors)};
     request_set_state(request, ingest);
-    ingest->form = cloudevents_form(request_media(request));
-    ingest->partial = strcmp(request_parameter(request, "partial"), "true") == 0;
-    ingest->errors = arena_allocate(arena, 1, sizeof *ingest->errors);
-    cloudevents_read(ingest->form, request_bytes(request), request_language(request), arena,
-                     &ingest->batch, ingest->errors);
-    if (ingest->batch.problem != NULL)
-        return request_refuse(request, ingest->batch.problem, ingest->batch.message);
-    ingest->verdicts = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->verdicts);
-    ingest->going = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->going);
-    ingest->doubles = arena_allocate(arena, ingest->batch.count + 1, sizeof *ingest->doubles);
+    return ingest;
+}
+
+/* The events were read. */
+static enum step take_events(struct request *request)
+{
+    struct arena *arena = request_arena(request);
+    struct ingest *ingest = ingest_of(request);
+    size_t limit = ingest->batch.count + 1;
+
+    ingest->verdicts = arena_allocate(arena, limit, sizeof *ingest->verdicts);
+    ingest->going = arena_allocate(arena, limit, sizeof *ingest->going);
+    ingest->doubles = arena_allocate(arena, limit, sizeof *ingest->doubles);
     judge(request);
     return begin(request);
+}
+
+enum step operation_send_events(struct request *request)
+{
+    struct ingest *ingest = new_ingest(request);
+
+    if (!tenant_named(request))
+        return request_refuse(request, "tenant_required", NULL);
+    ingest->form = cloudevents_form(request_media(request));
+    ingest->partial = strcmp(request_parameter(request, "partial"), "true") == 0;
+    ingest->quarantine = strcmp(request_parameter(request, "quarantine"), "true") == 0;
+    cloudevents_read(ingest->form, request_bytes(request), request_language(request),
+                     request_arena(request), &ingest->batch, ingest->errors);
+    if (ingest->batch.problem != NULL)
+        return request_refuse(request, ingest->batch.problem, ingest->batch.message);
+    return take_events(request);
+}
+
+enum step operation_replay_events(struct request *request)
+{
+    struct ingest *ingest = new_ingest(request);
+
+    if (!tenant_named(request))
+        return request_refuse(request, "tenant_required", NULL);
+    ingest->form = CLOUDEVENTS_LINES;
+    ingest->partial = ingest->quarantine = true;
+    return quarantine_read(request, take_events);
 }
 
 enum step operation_list_events(struct request *request)

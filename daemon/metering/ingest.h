@@ -1,5 +1,6 @@
 /*
- * A request that brings events, between the steps that it takes (events_api.c, voids.c).
+ * A request that brings events, between the steps that it takes (events_api.c, voids.c,
+ * quarantine.c, rejections.c).
  */
 #ifndef DAEMON_METERING_INGEST_H
 #define DAEMON_METERING_INGEST_H
@@ -11,7 +12,7 @@
 #include "daemon/metering/batch.h"
 #include "proto/cloudevents.h"
 
-enum verdict_state { ACCEPTED, DUPLICATE, CONFLICT, REJECTED };
+enum verdict_state { ACCEPTED, DUPLICATE, CONFLICT, REJECTED, QUARANTINED };
 
 struct verdict {
     enum verdict_state state;
@@ -46,7 +47,9 @@ struct ingest {
     struct batch names;
     struct verdict *verdicts; /* one an event */
     struct schema_errors *errors;
-    bool partial;
+    bool partial, quarantine;
+    int64_t *replayed; /* of events that are held: their numbers, by place; else NULL */
+    enum step (*then)(struct request *request); /* after the query that is under way */
     unsigned attempts;
     size_t going_count;
     size_t *going; /* the events to be stored, by their key */
@@ -57,6 +60,9 @@ struct ingest {
 
 /* Rejects an event, with a pointer to `attribute` of it ("data/id"). */
 void ingest_reject(struct request *request, size_t place, const char *code, const char *attribute);
+
+/* Tells a duplicate from a conflict: the same key with content of that digest, in hexadecimal. */
+void ingest_compare(struct request *request, size_t place, const char *stored);
 
 /* Goes on once each event was judged: refuses the batch, or stores what is good. */
 enum step ingest_settle(struct request *request);

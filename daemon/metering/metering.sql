@@ -201,34 +201,164 @@ order by w.place
 -- statement: find_known_events
 select k.position, k.digest from known_events(:tenant, :source_at::integer[], :ids::text[]) k
 
+-- Those that were stored, those that are held, and those that were rejected, by their numbers. Newest received first.
 -- statement: list_events
--- Newest received first.
-select e.number as cursor, json_build_object(
-    'id', e.id, 'source', e.source, 'type', e.type, 'subject', e.subject,
-    'resource_id', e.resource_id, 'time', instant_text(e.time), 'data', e.data,
-    'digest', encode(event_digest(e.type, e.subject, e.time, e.data::text), 'hex'), 'period', e.period,
-    'state', case when e.voided_in is null then 'accepted' else 'voided' end, 'voided_in', e.voided_in,
-    'received_at', instant_text(e.received_at)) as document
-from events e
-where {{own e}}
-  and (:subject::text is null or (e.tenant_id, e.batch) in (
-        select x.tenant_id, x.batch
-        from resources r join event_resources x on x.tenant_id = r.tenant_id and x.resource_id = r.id
-        where {{own r}} and (r.id = :subject or r.external_id = :subject)))
-  and (:subject::text is null or e.resource_id in (
-        select r.id from resources r
-        where {{own r}} and (r.id = :subject or r.external_id = :subject)))
-  and (:source::text is null or e.source = :source)
-  and (:id::text is null or e.id = :id)
-  and (:type::text is null or e.type = :type)
-  and (:state::text is null or (:state = 'voided') = (e.voided_in is not null))
-  and (:time_gte::timestamptz is null or e.time >= :time_gte::timestamptz)
-  and (:time_lt::timestamptz is null or e.time < :time_lt::timestamptz)
-  and (:time_gte::timestamptz is null or e.last_time >= :time_gte::timestamptz)
-  and (:time_lt::timestamptz is null or e.first_time < :time_lt::timestamptz)
-  and (:cursor::text is null or (e.batch <= :cursor::bigint >> 14 and e.number < :cursor::bigint))
-order by e.batch desc, e.place desc
+with stored as (
+    select e.number, json_build_object(
+        'id', e.id, 'source', e.source, 'type', e.type, 'subject', e.subject,
+        'resource_id', e.resource_id, 'time', instant_text(e.time), 'data', e.data,
+        'digest', encode(event_digest(e.type, e.subject, e.time, e.data::text), 'hex'), 'period', e.period,
+        'state', case when e.voided_in is null then 'accepted' else 'voided' end, 'voided_in', e.voided_in,
+        'reason', null, 'pointer', null, 'received_at', instant_text(e.received_at)) as document
+    from events e
+    where {{own e}}
+      and (:subject::text is null or (e.tenant_id, e.batch) in (
+            select x.tenant_id, x.batch
+            from resources r join event_resources x on x.tenant_id = r.tenant_id and x.resource_id = r.id
+            where {{own r}} and (r.id = :subject or r.external_id = :subject)))
+      and (:subject::text is null or e.resource_id in (
+            select r.id from resources r
+            where {{own r}} and (r.id = :subject or r.external_id = :subject)))
+      and (:source::text is null or e.source = :source)
+      and (:id::text is null or e.id = :id)
+      and (:type::text is null or e.type = :type)
+      and coalesce(:state = case when e.voided_in is null then 'accepted' else 'voided' end, true)
+      and (:time_gte::timestamptz is null or e.time >= :time_gte::timestamptz)
+      and (:time_lt::timestamptz is null or e.time < :time_lt::timestamptz)
+      and (:time_gte::timestamptz is null or e.last_time >= :time_gte::timestamptz)
+      and (:time_lt::timestamptz is null or e.first_time < :time_lt::timestamptz)
+      and (:cursor::text is null or (e.batch <= :cursor::bigint >> 14 and e.number < :cursor::bigint))
+    order by e.batch desc, e.place desc
+    limit case when coalesce(:state in ('accepted', 'voided'), true) then :limit::bigint + 1 else 0 end
+), held as (
+    select e.number, json_build_object(
+        'id', e.id, 'source', e.source, 'type', e.type, 'subject', e.subject,
+        'resource_id', null, 'time', instant_text(e.time), 'data', e.data,
+        'digest', encode(event_digest(e.type, e.subject, e.time, e.data::text), 'hex'), 'period', null,
+        'state', 'quarantined', 'voided_in', null, 'reason', e.reason, 'pointer', e.pointer,
+        'received_at', instant_text(e.received_at)) as document
+    from held_events e
+    where {{own e}}
+      and (:subject::text is null or e.subject = :subject)
+      and (:source::text is null or e.source = :source)
+      and (:id::text is null or e.id = :id)
+      and (:type::text is null or e.type = :type)
+      and coalesce(:state = 'quarantined', true)
+      and (:time_gte::timestamptz is null or e.time >= :time_gte::timestamptz)
+      and (:time_lt::timestamptz is null or e.time < :time_lt::timestamptz)
+      and (:cursor::text is null or e.number < :cursor::bigint)
+    order by e.number desc
+    limit :limit::bigint + 1
+), rejected as (
+    select e.number, json_build_object(
+        'id', e.id, 'source', e.source, 'type', e.type, 'subject', e.subject,
+        'resource_id', null, 'time', null, 'data', null, 'digest', null, 'period', null,
+        'state', 'rejected', 'voided_in', null, 'reason', e.reason, 'pointer', e.pointer,
+        'received_at', instant_text(e.received_at)) as document
+    from rejected_events e
+    where {{own e}}
+      and (:subject::text is null or e.subject = :subject)
+      and (:source::text is null or e.source = :source)
+      and (:id::text is null or e.id = :id)
+      and (:type::text is null or e.type = :type)
+      and coalesce(:state = 'rejected', true)
+      and :time_gte::timestamptz is null and :time_lt::timestamptz is null
+      and (:cursor::text is null or e.number < :cursor::bigint)
+    order by e.number desc
+    limit :limit::bigint + 1
+)
+select f.number as cursor, f.document
+from (select s.number, s.document from stored s union all select h.number, h.document from held h
+      union all select r.number, r.document from rejected r) f
+order by f.number desc
 limit :limit::bigint + 1
+
+-- ---- What was not taken ----
+
+-- Of each of the events that are sent here: whether it is held now, and the digest of another one of its key that is, the first
+-- of the same batch or one that was held before. All are held, or where there is no room for them, none.
+-- statement: hold_events
+with sent as materialized (
+    select s.position, s.source, s.id, s.type, s.subject, event_time(s.at) as time, s.data, s.reason, s.pointer,
+           first_value(s.position) over same as first, row_number() over (order by s.position) as place
+    from json_to_recordset(:held::json) as s(
+        position integer, source text, id text, type text, subject text, at bigint, data json, reason text, pointer text)
+    window same as (partition by s.source, s.id order by s.position)
+), batch as materialized (
+    select next_event_batch() as number
+    where (select count(*) from (select from held_events h where h.tenant_id = :tenant limit 100000) h)
+          + (select count(*) from sent) <= 100000
+), made as (
+    insert into held_events (tenant_id, number, source, id, type, subject, time, data, reason, pointer)
+    select :tenant, b.number << 14 | s.place, s.source, s.id, s.type, s.subject, s.time, s.data, s.reason, s.pointer
+    from batch b cross join sent s
+    where s.first = s.position
+    order by s.source, s.id
+    on conflict (tenant_id, source, id) do nothing
+    returning source, id
+)
+select s.position, s.first = s.position and m.id is not null as held, exists (select from batch) as room,
+       encode(coalesce(event_digest(h.type, h.subject, h.time, h.data::text),
+                       case when s.first < s.position and m.id is not null
+                            then event_digest(f.type, f.subject, f.time, f.data::text) end), 'hex') as digest
+from sent s
+join sent f on f.position = s.first
+left join made m on m.source = s.source and m.id = s.id
+left join held_events h on h.tenant_id = :tenant and h.source = s.source and h.id = s.id
+
+-- Held events whose subject and type are known now, the oldest first, as they would be sent: at most a thousand, and no more
+-- than the lines of one request may have.
+-- statement: find_replayable_events
+select m.number, m.event
+from (select h.number,
+             json_build_object('specversion', '1.0', 'id', h.id, 'source', h.source, 'type', h.type, 'subject', h.subject,
+                               'time', instant_text(h.time), 'data', h.data)::text as event,
+             sum(octet_length(h.data::text) + 4000) over (order by h.number) as size
+      from held_events h
+      where h.tenant_id = :tenant
+        and exists (select from resources r where r.tenant_id = :tenant and (r.id = h.subject or r.external_id = h.subject))
+        and (h.type = 'center.usage.void'
+             or exists (select from meters e where e.source = 'events' and e.event_type = h.type))) m
+where m.size < 8000000
+order by m.number
+limit 1000
+
+-- statement: release_events
+delete from held_events h where h.tenant_id = :tenant and h.number = any (:released::bigint[])
+
+-- Of a tenant the last ten thousand are kept.
+-- statement: note_rejected_events
+with forgotten as (
+    delete from rejected_events r
+    where r.tenant_id = :tenant
+      and r.number <= (select o.number from rejected_events o where o.tenant_id = :tenant
+                       order by o.number desc offset 9900 limit 1)
+), batch as materialized (
+    select next_event_batch() as number from tenants t where t.id = :tenant
+)
+insert into rejected_events (tenant_id, number, source, id, type, subject, reason, pointer)
+select :tenant, b.number << 14 | s.place, s.source, s.id, s.type, s.subject, s.reason, s.pointer
+from batch b
+cross join (select e.source, e.id, e.type, e.subject, e.reason, e.pointer, row_number() over () as place
+            from json_to_recordset(:rejected::json) as e(
+                source text, id text, type text, subject text, reason text, pointer text)) s
+
+-- A week after they came, and what is held when it is too old to be taken.
+-- statement: forget_untaken_events
+with rejected as (
+    delete from rejected_events r
+    where (r.tenant_id, r.number) in (
+        select o.tenant_id, o.number from rejected_events o where o.received_at < now() - interval '7 days'
+        limit :batch::bigint)
+    returning r.number
+), held as (
+    delete from held_events h
+    where (h.tenant_id, h.number) in (
+        select o.tenant_id, o.number from held_events o where o.time < now() - :window::bigint * interval '1 day'
+        limit :batch::bigint)
+    returning h.number
+)
+select (select count(*) from rejected) + (select count(*) from held) as forgotten
 
 -- ---- Usage ----
 

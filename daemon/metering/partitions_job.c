@@ -11,8 +11,8 @@ enum {
     NUMBER_SIZE = 24,
 };
 
-/* The number of batches that were forgotten; 0 too after a failure, which the commit tells. */
-static int64_t forget_some(struct job *job)
+/* How many were forgotten; 0 too after a failure, which the commit tells. */
+static int64_t forget_some(struct job *job, const struct statement *statement)
 {
     char window[NUMBER_SIZE], batch[NUMBER_SIZE];
     PGresult *rows;
@@ -20,29 +20,33 @@ static int64_t forget_some(struct job *job)
 
     snprintf(window, sizeof window, "%" PRId64, job->environment->event_window);
     snprintf(batch, sizeof batch, "%d", FORGET_BATCHES);
-    rows = session_run_named(job->session, &statement_forget_event_batches, "window", window,
-                             "batch", batch, NULL);
+    rows = session_run_named(job->session, statement, "window", window, "batch", batch, NULL);
     forgotten = PQntuples(rows) == 0 ? 0 : result_number(rows, 0, "forgotten");
     PQclear(rows);
     return forgotten;
 }
 
-static bool keep_partitions(struct job *job)
+/* False when it is to be run again. */
+static bool forget(struct job *job, const struct statement *statement)
 {
     bool more = true;
 
-    session_begin(job->session);
-    PQclear(session_run_named(job->session, &statement_make_event_partitions, NULL));
-    if (!job_commit(job))
-        return false;
     while (more && !job_stopping(job)) {
         session_begin(job->session);
-        more = forget_some(job) > 0;
+        more = forget_some(job, statement) > 0;
         if (!job_commit(job))
             return false;
     }
     return !more;
 }
 
+static bool keep_events(struct job *job)
+{
+    session_begin(job->session);
+    PQclear(session_run_named(job->session, &statement_make_event_partitions, NULL));
+    return job_commit(job) && forget(job, &statement_forget_event_batches) &&
+           forget(job, &statement_forget_untaken_events);
+}
+
 const struct job_kind metering_partitions_kind = {
-    .name = "keep_events", .run = keep_partitions, .period_seconds = PARTITIONS_PERIOD};
+    .name = "keep_events", .run = keep_events, .period_seconds = PARTITIONS_PERIOD};
