@@ -1,4 +1,4 @@
-#include "proto/cloudevents.h"
+#include "proto/cloudevents_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,8 @@
 /* What an event has under a name that CloudEvents gives a meaning. */
 enum attribute { SPECVERSION, ID, SOURCE, TYPE, SUBJECT, TIME, DATA, ATTRIBUTES };
 
-enum kind { MISSING, EMPTY, TEXT, OBJECT, OTHER };
+/* FAULTY: what is wrong with it was noted already. */
+enum kind { MISSING, EMPTY, TEXT, OBJECT, OTHER, FAULTY };
 
 struct reader {
     enum cloudevents_form form;
@@ -62,25 +63,35 @@ static const struct expectation expectations[] = {
     {"json_too_many_values", {"The event has too many names and values.", "事件的值过多。"}},
     {"json_nul", {"The character U+0000 is not accepted.", "不接受字符 U+0000。"}},
     {"json_not_utf8", {"The event must be encoded in UTF-8.", "事件须使用 UTF-8 编码。"}},
+    {"given_twice",
+     {"This attribute is given twice; send it once.", "该属性重复出现，请只发送一次。"}},
+    {"malformed",
+     {"The header field's value must be UTF-8, percent-encoded, without U+0000; where it begins "
+      "with "
+      "a double quote, one quoted string.",
+      "标头字段的值须为百分号编码的 UTF-8，不含 "
+      "U+0000；以双引号开头时须为一个完整的带引号字符串。"}},
     {"number_must_be_string",
      {"Send numbers with a fraction, an exponent or beyond 64 bits as strings: \"12.5\".",
       "带小数、指数或超出 64 位的数字须以字符串发送，例如“12.5”。"}},
 };
 
-enum cloudevents_form cloudevents_form(struct slice media)
+enum cloudevents_form cloudevents_form(struct slice media, bool specversion)
 {
     if (slice_is_caseless(media, "application/cloudevents+json"))
         return CLOUDEVENTS_ONE;
     if (slice_is_caseless(media, "application/x-ndjson"))
         return CLOUDEVENTS_LINES;
-    return CLOUDEVENTS_BATCH;
+    return specversion && slice_is_caseless(media, "application/json") ? CLOUDEVENTS_BINARY
+                                                                       : CLOUDEVENTS_BATCH;
 }
 
 void cloudevents_pointer(enum cloudevents_form form, size_t index, const char *attribute,
                          char pointer[SCHEMA_POINTER_SIZE])
 {
     const char *slash = attribute[0] == '\0' ? "" : "/";
-    int length = form == CLOUDEVENTS_ONE
+    bool alone = form == CLOUDEVENTS_ONE || form == CLOUDEVENTS_BINARY;
+    int length = alone
                      ? snprintf(pointer, SCHEMA_POINTER_SIZE, "%s%s", slash, attribute)
                      : snprintf(pointer, SCHEMA_POINTER_SIZE, "/%zu%s%s", index, slash, attribute);
 
@@ -99,15 +110,15 @@ static const struct expectation *expectation_find(const char *about)
     return &expectations[i];
 }
 
-/* Notes what is wrong with an attribute of the event, or ("") with the whole of it. `code` is a
- * constant. */
-static void fault(struct reader *reader, const char *attribute, const char *code)
+/* Notes what is wrong with an attribute of the event, or ("") with the whole of it; what was
+ * expected is told of `about`. `code` is a constant. */
+static void fault_about(struct reader *reader, const char *attribute, const char *code,
+                        const char *about)
 {
     struct schema_errors *errors = reader->errors;
     struct schema_error error = {.code = code};
 
-    error.detail =
-        expectation_find(attribute[0] == '\0' ? code : attribute)->detail[reader->language];
+    error.detail = expectation_find(about)->detail[reader->language];
     cloudevents_pointer(reader->form, reader->event->index, attribute, error.pointer);
     errors->total++;
     if (errors->count < SCHEMA_ERRORS_LIMIT)
@@ -119,6 +130,11 @@ static void fault(struct reader *reader, const char *attribute, const char *code
     }
 }
 
+static void fault(struct reader *reader, const char *attribute, const char *code)
+{
+    fault_about(reader, attribute, code, attribute[0] == '\0' ? code : attribute);
+}
+
 /* ---- One event ---- */
 
 /* An attribute of text, 1 to `limit` bytes without control characters; NULL with the fault noted.
@@ -128,6 +144,8 @@ static const char *take_text(struct reader *reader, enum attribute attribute, si
     struct slice text = reader->values[attribute];
     const char *code = NULL;
 
+    if (reader->kinds[attribute] == FAULTY)
+        return NULL;
     if (reader->kinds[attribute] == MISSING || reader->kinds[attribute] == EMPTY)
         code = "missing_field";
     else if (reader->kinds[attribute] != TEXT)
@@ -166,6 +184,8 @@ static void take_data(struct reader *reader)
 {
     enum kind kind = reader->kinds[DATA];
 
+    if (kind == FAULTY)
+        return;
     if (kind == MISSING || kind == EMPTY) {
         fault(reader, "data", "missing_field");
         return;
@@ -461,14 +481,101 @@ static void read_lines(struct reader *reader, struct slice text, struct cloudeve
     }
 }
 
+/* ---- Binary mode ---- */
+
+/* How many of the names before a place are the one that stands there. */
+static size_t times_before(const char *const *names, size_t place)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < place; i++)
+        count += names[i] != NULL && strcmp(names[i], names[place]) == 0;
+    return count;
+}
+
+static void fault_field(struct reader *reader, const char *name, const char *code)
+{
+    enum attribute attribute = attribute_of(slice_of(name));
+
+    fault_about(reader, name, code, code);
+    if (attribute != ATTRIBUTES)
+        reader->kinds[attribute] = FAULTY;
+}
+
+/* The body is the data, so that a field of this name is the second. */
+static void read_field(struct reader *reader, const char *name, size_t before, struct slice value)
+{
+    enum attribute attribute = attribute_of(slice_of(name));
+    struct slice text;
+
+    before += attribute == DATA;
+    if (before == 1)
+        fault_field(reader, name, "given_twice");
+    else if (before == 0 && !cloudevents_field_value(reader->arena, value, &text))
+        fault_field(reader, name, "malformed");
+    else if (before == 0 && attribute != ATTRIBUTES) {
+        reader->kinds[attribute] = TEXT;
+        reader->values[attribute] = text;
+    }
+}
+
+static void read_fields(struct reader *reader, const struct http1_field *fields, size_t count)
+{
+    const char **names = arena_allocate(reader->arena, count + 1, sizeof *names);
+
+    for (size_t i = 0; i < count; i++) {
+        names[i] = cloudevents_field_name(reader->arena, fields[i].name);
+        if (names[i] != NULL)
+            read_field(reader, names[i], times_before(names, i), fields[i].value);
+    }
+}
+
+static void read_binary(struct reader *reader, const struct http1_field *fields, size_t count,
+                        struct slice text, struct cloudevents *events)
+{
+    if (text.length > CLOUDEVENTS_BATCH_SIZE) {
+        events->problem = "body_too_large";
+        return;
+    }
+    make_room(reader, events, 1);
+    next_event(reader, events, 0);
+    reader->json = json_reader_make(text, reader->arena);
+    if (!read_attribute(reader, DATA) || !json_reader_end(&reader->json)) {
+        refuse(reader, events);
+        return;
+    }
+    read_fields(reader, fields, count);
+    take_attributes(reader);
+}
+
+/* ---- All forms ---- */
+
+static struct reader reader_make(enum cloudevents_form form, struct slice text,
+                                 enum language language, struct arena *arena,
+                                 struct schema_errors *errors)
+{
+    return (struct reader){.form = form,
+                           .language = language,
+                           .arena = arena,
+                           .errors = errors,
+                           .scratch = buffer_make(text.length + 1)};
+}
+
+void cloudevents_read_binary(const struct http1_field *fields, size_t count, struct slice text,
+                             enum language language, struct arena *arena,
+                             struct cloudevents *events, struct schema_errors *errors)
+{
+    struct reader reader = reader_make(CLOUDEVENTS_BINARY, text, language, arena, errors);
+
+    *events = (struct cloudevents){0};
+    read_binary(&reader, fields, count, text, events);
+    buffer_free(&reader.scratch);
+}
+
 void cloudevents_read(enum cloudevents_form form, struct slice text, enum language language,
                       struct arena *arena, struct cloudevents *events, struct schema_errors *errors)
 {
-    struct reader reader = {.form = form,
-                            .language = language,
-                            .arena = arena,
-                            .errors = errors,
-                            .scratch = buffer_make(text.length + 1)};
+    struct reader reader = reader_make(form, text, language, arena, errors);
 
     *events = (struct cloudevents){0};
     if (form == CLOUDEVENTS_LINES)

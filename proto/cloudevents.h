@@ -1,6 +1,7 @@
 /*
- * CloudEvents 1.0 as usage comes in: one event in structured mode, a batch (JSON array), or NDJSON
- * (one event a line). Bytes in, values out.
+ * CloudEvents 1.0 as usage comes in: one event in structured mode, a batch (JSON array), NDJSON
+ * (one event a line), or one event in the binary mode of HTTP (HTTP Protocol Binding 1.0.2, 3.1):
+ * its attributes in header fields "ce-...", its data the body. Bytes in, values out.
  *
  * Required of each event: specversion "1.0", id, source, type, subject, time, and data, an object
  * in which numbers are strings or integers. Other attributes (extensions) are accepted and not
@@ -21,6 +22,7 @@
 #include "common/digest.h"
 #include "common/instant.h"
 #include "common/slice.h"
+#include "proto/http1.h"
 #include "proto/schema.h"
 
 enum {
@@ -35,7 +37,12 @@ enum {
     CLOUDEVENT_DATA_LENGTH = 16 * 1024, /* in its canonical spelling */
 };
 
-enum cloudevents_form { CLOUDEVENTS_ONE, CLOUDEVENTS_BATCH, CLOUDEVENTS_LINES };
+enum cloudevents_form {
+    CLOUDEVENTS_ONE,
+    CLOUDEVENTS_BATCH,
+    CLOUDEVENTS_LINES,
+    CLOUDEVENTS_BINARY,
+};
 
 struct cloudevent {
     size_t index; /* place in the array, or number of the line; from 0 */
@@ -56,15 +63,25 @@ struct cloudevents {
     const char *message; /* of a problem of JSON, where in the text; else NULL */
 };
 
-/* By media type, without parameters. */
-enum cloudevents_form cloudevents_form(struct slice media);
+/* By media type, without parameters. One of CloudEvents' own wins over `specversion`, whether there
+ * is a field "ce-specversion", since structured mode may repeat attributes in the header (3.2.3).
+ */
+enum cloudevents_form cloudevents_form(struct slice media, bool specversion);
 
-/* Reads all events. What is wrong with single ones is noted in `errors`, under pointers such as
- * "/3/time" ("/time" for CLOUDEVENTS_ONE), and the first of each at the event. A line of NDJSON
- * that is not JSON is such an event, a blank line none. Everything lives in the arena. */
+/* Reads all events, in any form but CLOUDEVENTS_BINARY. What is wrong with single ones is noted in
+ * `errors`, under pointers such as "/3/time" ("/time" where the form is of one event), and the
+ * first of each at the event. A line of NDJSON that is not JSON is such an event, a blank line
+ * none. Everything lives in the arena. */
 void cloudevents_read(enum cloudevents_form form, struct slice text, enum language language,
                       struct arena *arena, struct cloudevents *events,
                       struct schema_errors *errors);
+
+/* Reads the event whose attributes stand in those of the fields that begin with "ce-", and whose
+ * data is `text`. It is judged as it would be in structured mode, under the same pointers; a name
+ * that stands twice is "given_twice" there, a value that cannot be decoded "malformed". */
+void cloudevents_read_binary(const struct http1_field *fields, size_t count, struct slice text,
+                             enum language language, struct arena *arena,
+                             struct cloudevents *events, struct schema_errors *errors);
 
 /* What data says under a name, as it is spelled in canonical JSON. False where it says nothing, or
  * null. `name` is spelled so, too, with quotes: "\"calls\"". */

@@ -59,6 +59,7 @@ struct slice request_bytes(const struct request *request);
 struct slice
 request_media(const struct request *request); /* the body's content type, without parameters */
 bool request_header(const struct request *request, const char *name, struct slice *value);
+const struct http1_head *request_head(const struct request *request);
 const char *
 request_certificate_name(const struct request *request);   /* NULL without a client certificate */
 const char *request_tenant(const struct request *request); /* acted for; NULL: none named */

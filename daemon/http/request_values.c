@@ -53,6 +53,11 @@ bool request_header(const struct request *request, const char *name, struct slic
     return http1_field(&request->head, name, value);
 }
 
+const struct http1_head *request_head(const struct request *request)
+{
+    return &request->head;
+}
+
 const char *request_certificate_name(const struct request *request)
 {
     return request->certificate_name;

@@ -464,6 +464,22 @@ static bool tenant_named(const struct request *request)
            request_parameter(request, "tenant") != NULL;
 }
 
+static void read_events(struct request *request, struct ingest *ingest)
+{
+    const struct http1_head *head = request_head(request);
+    struct slice specversion, bytes = request_bytes(request);
+    enum language language = request_language(request);
+
+    ingest->form = cloudevents_form(request_media(request),
+                                    request_header(request, "ce-specversion", &specversion));
+    if (ingest->form == CLOUDEVENTS_BINARY)
+        cloudevents_read_binary(head->fields, head->field_count, bytes, language,
+                                request_arena(request), &ingest->batch, ingest->errors);
+    else
+        cloudevents_read(ingest->form, bytes, language, request_arena(request), &ingest->batch,
+                         ingest->errors);
+}
+
 static struct ingest *new_ingest(struct request *request)
 {
     struct arena *arena = request_arena(request);
@@ -494,11 +510,9 @@ enum step operation_send_events(struct request *request)
 
     if (!tenant_named(request))
         return request_refuse(request, "tenant_required", NULL);
-    ingest->form = cloudevents_form(request_media(request));
     ingest->partial = strcmp(request_parameter(request, "partial"), "true") == 0;
     ingest->quarantine = strcmp(request_parameter(request, "quarantine"), "true") == 0;
-    cloudevents_read(ingest->form, request_bytes(request), request_language(request),
-                     request_arena(request), &ingest->batch, ingest->errors);
+    read_events(request, ingest);
     if (ingest->batch.problem != NULL)
         return request_refuse(request, ingest->batch.problem, ingest->batch.message);
     return take_events(request);

@@ -320,9 +320,198 @@ TEST(cloudevents_digest_is_of_the_content_alone)
 
 TEST(cloudevents_form_follows_the_media_type)
 {
-    EXPECT_NUMBER(cloudevents_form(slice_of("application/cloudevents+json")), CLOUDEVENTS_ONE);
-    EXPECT_NUMBER(cloudevents_form(slice_of("Application/X-NDJSON")), CLOUDEVENTS_LINES);
-    EXPECT_NUMBER(cloudevents_form(slice_of("application/json")), CLOUDEVENTS_BATCH);
-    EXPECT_NUMBER(cloudevents_form(slice_of("application/cloudevents-batch+json")),
-                  CLOUDEVENTS_BATCH);
+    static const char JSON[] = "application/json", BATCH[] = "application/cloudevents-batch+json";
+
+    EXPECT_NUMBER(cloudevents_form(slice_of("application/cloudevents+json"), false),
+                  CLOUDEVENTS_ONE);
+    EXPECT_NUMBER(cloudevents_form(slice_of("Application/X-NDJSON"), false), CLOUDEVENTS_LINES);
+    EXPECT_NUMBER(cloudevents_form(slice_of(JSON), false), CLOUDEVENTS_BATCH);
+    EXPECT_NUMBER(cloudevents_form(slice_of(BATCH), false), CLOUDEVENTS_BATCH);
+    EXPECT_NUMBER(cloudevents_form(slice_of("Application/Json"), true), CLOUDEVENTS_BINARY);
+    EXPECT_NUMBER(cloudevents_form(slice_of("application/cloudevents+json"), true),
+                  CLOUDEVENTS_ONE);
+    EXPECT_NUMBER(cloudevents_form(slice_of(BATCH), true), CLOUDEVENTS_BATCH);
+    EXPECT_NUMBER(cloudevents_form(slice_of("application/x-ndjson"), true), CLOUDEVENTS_LINES);
+}
+
+/* ---- Binary mode ---- */
+
+#define DATA "{\"b\":\"12.5\",\"a\":3}"
+
+enum { FIELDS = 9 };
+
+/* Those of EVENT, and two others. */
+static const struct http1_field fields_of_event[FIELDS] = {
+    {{"Content-Type", 12}, {"application/json", 16}},
+    {{"ce-specversion", 14}, {"1.0", 3}},
+    {{"CE-Id", 5}, {"e1", 2}},
+    {{"Ce-Source", 9}, {"/meter/7", 8}},
+    {{"ce-type", 7}, {"app.call", 8}},
+    {{"ce-subject", 10}, {"line-1", 6}},
+    {{"ce-time", 7}, {"2026-10-31T16:00:00Z", 20}},
+    {{"ce-comexample", 13}, {"%E8%AE%A1", 9}},
+    {{"Host", 4}, {"localhost", 9}},
+};
+
+static struct reading begin_binary(const struct http1_field *fields, size_t count, const char *text)
+{
+    struct reading reading = {.arena = arena_new()};
+
+    reading.errors = arena_allocate(reading.arena, 1, sizeof *reading.errors);
+    cloudevents_read_binary(fields, count, slice_of(text), LANGUAGE_ENGLISH, reading.arena,
+                            &reading.events, reading.errors);
+    return reading;
+}
+
+/* The codes and pointers of all that is wrong, or the problem. */
+static const char *complaints(const struct reading *reading)
+{
+    static char text[1024];
+    size_t length = 0;
+
+    if (reading->events.problem != NULL)
+        return reading->events.problem;
+    text[0] = '\0';
+    for (size_t i = 0; i < reading->errors->count; i++)
+        length +=
+            (size_t)snprintf(text + length, sizeof text - length, "%s%s %s", i > 0 ? ", " : "",
+                             reading->errors->list[i].code, reading->errors->list[i].pointer);
+    return text;
+}
+
+/* What is wrong with EVENT in binary mode when the field of that place has another value (NULL: the
+ * field is left out). */
+static const char *wrong_with_field(size_t place, const char *value)
+{
+    struct http1_field fields[FIELDS];
+
+    memcpy(fields, fields_of_event, sizeof fields);
+    fields[place].value = slice_of(value);
+    if (value == NULL)
+        fields[place].name = slice_of("X-Left-Out");
+    struct reading reading = begin_binary(fields, FIELDS, DATA);
+    const char *wrong = complaints(&reading);
+    end(&reading);
+    return wrong;
+}
+
+static const char *wrong_with_data(const char *data)
+{
+    struct reading reading = begin_binary(fields_of_event, FIELDS, data);
+    const char *wrong = complaints(&reading);
+
+    end(&reading);
+    return wrong;
+}
+
+/* What is wrong when one more field is there. */
+static const char *wrong_with_another(const char *name, const char *value)
+{
+    struct http1_field fields[FIELDS + 1];
+
+    memcpy(fields, fields_of_event, sizeof fields_of_event);
+    fields[FIELDS] = (struct http1_field){slice_of(name), slice_of(value)};
+    struct reading reading = begin_binary(fields, FIELDS + 1, DATA);
+    const char *wrong = complaints(&reading);
+    end(&reading);
+    return wrong;
+}
+
+/* The id that a field's value gives, or what is wrong. */
+static const char *id_of(const char *value)
+{
+    static char text[256];
+    struct http1_field fields[FIELDS];
+
+    memcpy(fields, fields_of_event, sizeof fields);
+    fields[2].value = slice_of(value);
+    struct reading reading = begin_binary(fields, FIELDS, DATA);
+    snprintf(text, sizeof text, "%s",
+             reading.errors->total > 0 ? complaints(&reading) : reading.events.events[0].id);
+    end(&reading);
+    return text;
+}
+
+TEST(cloudevents_binary_is_the_same_event)
+{
+    struct reading one = begin_text(CLOUDEVENTS_ONE, EVENT);
+    struct reading binary = begin_binary(fields_of_event, FIELDS, DATA);
+
+    EXPECT_TEXT(complaints(&binary), "");
+    EXPECT_NUMBER(binary.events.count, 1);
+    EXPECT_TEXT(binary.events.events[0].id, "e1");
+    EXPECT_TEXT(binary.events.events[0].source, "/meter/7");
+    EXPECT(memcmp(one.events.events[0].digest, binary.events.events[0].digest, SHA256_SIZE) == 0);
+    end(&one);
+    end(&binary);
+}
+
+TEST(cloudevents_binary_decodes_fields)
+{
+    EXPECT_TEXT(id_of("a%20b%25%22"), "a b%\"");
+    EXPECT_TEXT(id_of("%E8%ae%a1\xe9\x87\x8f"), "计量");
+    EXPECT_TEXT(id_of("a%2541"), "a%41"); /* once */
+    EXPECT_TEXT(id_of("a+b"), "a+b");
+    EXPECT_TEXT(id_of("\"a b\""), "a b");
+    EXPECT_TEXT(id_of("\"a\\\"\\\\%41\""), "a\"\\A");
+    EXPECT_TEXT(id_of("a\"b"), "a\"b");
+    EXPECT_TEXT(id_of("%"), "malformed /id");
+    EXPECT_TEXT(id_of("a%4"), "malformed /id");
+    EXPECT_TEXT(id_of("%zz"), "malformed /id");
+    EXPECT_TEXT(id_of("a%00"), "malformed /id");
+    EXPECT_TEXT(id_of("%ff"), "malformed /id");
+    EXPECT_TEXT(id_of("%C0%AF"), "malformed /id");
+    EXPECT_TEXT(id_of("\xff"), "malformed /id");
+    EXPECT_TEXT(id_of("\"a"), "malformed /id");
+    EXPECT_TEXT(id_of("\"a\\"), "malformed /id");
+    EXPECT_TEXT(id_of("\"a\"b"), "malformed /id");
+    EXPECT_TEXT(id_of("\""), "malformed /id");
+    EXPECT_TEXT(id_of(""), "wrong_format /id");
+    EXPECT_TEXT(id_of("\"\""), "wrong_format /id");
+    EXPECT_TEXT(id_of("a%0Ab"), "wrong_format /id");
+}
+
+TEST(cloudevents_binary_judges_as_structured_mode_does)
+{
+    EXPECT_TEXT(wrong_with_field(1, "0.3"), "not_one_of /specversion");
+    EXPECT_TEXT(wrong_with_field(1, NULL), "missing_field /specversion");
+    EXPECT_TEXT(wrong_with_field(2, NULL), "missing_field /id");
+    EXPECT_TEXT(wrong_with_field(3, "with%20blank"), "wrong_format /source");
+    EXPECT_TEXT(wrong_with_field(4, ""), "wrong_format /type");
+    EXPECT_TEXT(wrong_with_field(5, NULL), "missing_field /subject");
+    EXPECT_TEXT(wrong_with_field(6, "yesterday"), "wrong_format /time");
+    EXPECT_TEXT(wrong_with_field(7, NULL), "");
+    EXPECT_TEXT(wrong_with_field(7, "%"), "malformed /comexample");
+    EXPECT_TEXT(wrong_with_data("null"), "missing_field /data");
+    EXPECT_TEXT(wrong_with_data("\"text\""), "wrong_type /data");
+    EXPECT_TEXT(wrong_with_data("[" DATA "]"), "wrong_type /data");
+    EXPECT_TEXT(wrong_with_data("{"), "json_malformed");
+    EXPECT_TEXT(wrong_with_data(""), "json_malformed");
+    EXPECT_TEXT(wrong_with_data("{} {}"), "json_malformed");
+    EXPECT_TEXT(wrong_with_data("{\"a\":1,\"a\":1}"), "json_duplicate_name");
+    EXPECT_TEXT(wrong_with_data("{\"a\":1.5}"), "number_must_be_string");
+    EXPECT_TEXT(wrong_with_data(EVENT), "");
+}
+
+TEST(cloudevents_binary_takes_each_name_once)
+{
+    EXPECT_TEXT(wrong_with_another("CE-ID", "e1"), "given_twice /id");
+    EXPECT_TEXT(wrong_with_another("ce-specversion", "1.0"), "given_twice /specversion");
+    EXPECT_TEXT(wrong_with_another("ce-ComExample", ""), "given_twice /comexample");
+    EXPECT_TEXT(wrong_with_another("ce-data", "{}"), "given_twice /data");
+    EXPECT_TEXT(wrong_with_another("ce-a~b", "%"), "malformed /a~0b");
+    EXPECT_TEXT(wrong_with_another("ce-", ""), "");
+    EXPECT_TEXT(wrong_with_another("c", "x"), "");
+    EXPECT_TEXT(wrong_with_another("cee-id", "x"), "");
+    EXPECT_TEXT(wrong_with_another("host", "localhost"), "");
+}
+
+TEST(cloudevents_binary_bounds_bytes)
+{
+    struct buffer text = buffer_make(CLOUDEVENTS_BATCH_SIZE + 1);
+
+    while (text.length <= CLOUDEVENTS_BATCH_SIZE)
+        buffer_append_character(&text, ' ');
+    EXPECT_TEXT(wrong_with_data(text.data), "body_too_large");
+    buffer_free(&text);
 }
