@@ -51,7 +51,8 @@ struct contract_operation {
     const char *media[CONTRACT_MEDIA_LIMIT]; /* accepted content types; the usual one first */
     size_t media_count;                      /* 0: takes no body */
     bool body_required;
-    size_t body_limit;         /* bytes; x-body-limit, 65,536 by default */
+    size_t body_limit; /* bytes; x-body-limit, 65,536 by default */
+    bool gzip;         /* x-gzip: the body may be encoded; the limit is of the inflated one */
     const struct schema *body; /* of application/json; NULL: the handler reads the bytes itself */
     bool keyed;                /* x-idempotency-key: required */
     bool keyed_optional;       /* x-idempotency-key: optional */

@@ -53,8 +53,8 @@ struct request {
     struct actor actor;
     const char *tenant; /* acted for; NULL: none named */
 
-    struct buffer body; /* as it came */
-    bool body_read;
+    struct buffer body; /* as it came, or inflated */
+    bool body_read, gzipped;
     struct slice media;
     json_t *document;
 

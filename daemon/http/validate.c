@@ -1,6 +1,6 @@
 /*
- * read body and validate: parameters and body against the contract, and the header fields that an
- * operation asks for.
+ * validate: parameters and body against the contract, and the header fields that an operation asks
+ * for.
  */
 #include "daemon/http/request_internal.h"
 
@@ -9,41 +9,6 @@
 #include "proto/json.h"
 
 enum { QUERY_PARTS_LIMIT = 64, PARAMETER_TEXT_LIMIT = 4096 };
-
-static bool media_accepted(struct request *request)
-{
-    struct slice value, type;
-
-    if (!http1_field(&request->head, "content-type", &value))
-        return false;
-    if (!slice_split(&value, ';', &type))
-        type = value;
-    request->media = slice_trim(type);
-    for (size_t i = 0; i < request->operation->media_count; i++)
-        if (slice_is_caseless(request->media, request->operation->media[i]))
-            return true;
-    return false;
-}
-
-enum step request_read_body(struct request *request)
-{
-    const struct http1_head *head = &request->head;
-    bool has_body = head->chunked || head->content_length > 0;
-
-    if (request->body_read)
-        return NEXT;
-    if (!has_body) {
-        if (!request->operation->body_required)
-            return NEXT;
-        return request_refuse(request, "body_missing", NULL);
-    }
-    if (request->operation->media_count == 0)
-        return request_refuse(request, "body_unexpected", NULL);
-    if (!media_accepted(request))
-        return request_refuse(request, "unsupported_media_type", NULL);
-    connection_read_body(request_connection(request), request->operation->body_limit);
-    return request->body_read ? NEXT : WAIT;
-}
 
 /* ---- Parameters ---- */
 

@@ -102,6 +102,10 @@ void connection_set_exchange(struct connection *connection, uint64_t exchange);
  * none. Once an exchange at most. */
 void connection_read_body(struct connection *connection, size_t limit);
 
+/* Counts `bytes` of the exchange under way as held in place of what was counted, which are its body
+ * or its answer; false when all that the process holds is more than body_memory. */
+bool connection_hold(struct connection *connection, uint64_t bytes);
+
 /* The answer to the request under way: status, header fields "Name: value\r\n" each, body. Date,
  * Content-Length and Connection are added here; a HEAD, 204 or 304 sends no body. A request body
  * that was not read closes the connection after the answer. When no memory is left for the answer

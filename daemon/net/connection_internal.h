@@ -131,10 +131,6 @@ void connection_schedule(struct connection *connection);
 /* Steps until the connection waits for something; then it may have been freed. */
 void connection_run(struct connection *connection);
 
-/* Counts `bytes` as held by this connection in place of what was counted; false when all that is
- * held is more than body_memory. */
-bool connection_hold(struct connection *connection, uint64_t bytes);
-
 /* connection_steps.c */
 
 /* Does what the state asks for, as far as that goes without waiting. */

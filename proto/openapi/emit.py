@@ -118,6 +118,7 @@ def operation_row(operation):
         ("media_count", str(len(operation.media))),
         ("body_required", boolean(operation.body_required)),
         ("body_limit", str(operation.body_limit)),
+        ("gzip", boolean(operation.gzip)),
         ("body", f"&schemas[{operation.body}]" if operation.body is not None else None),
         ("keyed", boolean(operation.keyed == "required")),
         ("keyed_optional", boolean(operation.keyed == "optional")),

@@ -15,8 +15,8 @@ AUDIENCES = {
 }
 KEYS = {"operationId", "tags", "summary", "description", "parameters", "requestBody", "responses",
         "deprecated", "externalDocs", "x-audience", "x-permission", "x-body-limit",
-        "x-idempotency-key", "x-if-match", "x-list"}
-INTERNAL = ["x-audience", "x-body-limit", "x-idempotency-key", "x-if-match", "x-list"]
+        "x-gzip", "x-idempotency-key", "x-if-match", "x-list"}
+INTERNAL = ["x-audience", "x-body-limit", "x-gzip", "x-idempotency-key", "x-if-match", "x-list"]
 SEGMENT = re.compile(r"[A-Za-z0-9._~-]+|\{([a-z][a-z0-9_]*)\}")
 BODY_LIMIT = 65536
 BODY_LIMIT_MOST = 64 * 1024 * 1024
@@ -51,6 +51,9 @@ class Operation:
         self.if_match = self.choice("x-if-match", [True]) is not None
         self.list = self.choice("x-list", ["number", *self.contract.document.get("x-ids", {})])
         self.read_body()
+        self.gzip = self.choice("x-gzip", [True]) is not None
+        if self.gzip and not self.media:
+            raise self.error("needs a body", "x-gzip")
         self.add_standard_parameters()
         self.read_parameters()
         self.read_responses()
@@ -122,6 +125,8 @@ class Operation:
             wanted.append(f"IdempotencyKey{self.keyed.title()}")
         if self.if_match:
             wanted.append("IfMatch")
+        if self.gzip:
+            wanted.append("ContentEncoding")
         for name in wanted:
             parameters.append({"$ref": f"#/components/parameters/{name}"})
 

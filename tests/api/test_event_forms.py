@@ -1,5 +1,6 @@
-"""Events in the forms that HTTP alone has: with their attributes in the header."""
+"""Events in the forms that HTTP alone has: with their attributes in the header, and packed."""
 
+import gzip
 import json
 import unittest
 import urllib.parse
@@ -128,6 +129,88 @@ class BinaryMode(EventTest):
         event = self.event("e-1")
         self.expect(self.send_binary(event, specversion=None), 422, "not_a_batch")
         self.assertEqual(self.receipt([event], content_type=JSON)["accepted"], 1)
+
+
+class Packed(EventTest):
+    def send_packed(self, data, content_type=BATCH, encoding="gzip", **options):
+        return self.send(data, content_type=content_type, headers={"Content-Encoding": encoding},
+                         check=False, **options)
+
+    def pack(self, events):
+        return gzip.compress(json.dumps(events).encode())
+
+    def refuse(self, data, status, code, **options):
+        answer = self.send_packed(data, **options)
+        self.expect(answer, status, code)
+        return answer
+
+    def test_every_form_is_taken(self):
+        batch = [self.event("a"), self.event("b")]
+        self.assertEqual(self.expect(self.send_packed(self.pack(batch)), 200)["accepted"], 2)
+        self.assertEqual(self.receipt(batch)["duplicates"], 2)
+        self.expect(self.send_packed(self.pack(self.event("c")), content_type=ONE), 200)
+        text = "".join(json.dumps(self.event(name)) + "\n" for name in ("d", "e")).encode()
+        self.expect(self.send_packed(gzip.compress(text), content_type=LINES), 200)
+        event = self.event("f")
+        self.expect(self.send(self.pack(event["data"]), content_type=JSON, headers={
+            **fields_of(event), "Content-Encoding": "gzip"}), 200)
+        self.assertEqual(self.total(), 600)
+
+    def test_members_in_a_row_are_one_body(self):
+        text = json.dumps([self.event("a"), self.event("b")]).encode()
+        data = gzip.compress(text[:50]) + gzip.compress(b"") + gzip.compress(text[50:])
+        self.assertEqual(self.expect(self.send_packed(data), 200)["accepted"], 2)
+
+    def test_names_of_encodings(self):
+        for place, encoding in enumerate(("GZIP", "x-gzip", "gzip ")):
+            self.expect(self.send_packed(self.pack([self.event(f"e-{place}")]), encoding=encoding), 200)
+        self.expect(self.send_packed(json.dumps([self.event("plain")]).encode(), encoding="identity"), 200)
+        for encoding in ("deflate", "br", "zstd", "gzip, gzip", "gzip, identity", "compress", "", "*"):
+            answer = self.refuse(self.pack([self.event("e")]), 415, "unsupported_content_encoding", encoding=encoding)
+            self.assertEqual(answer.header("Accept-Encoding"), "gzip, identity")
+        self.assertEqual(self.total(), 400)
+
+    def test_only_where_the_contract_says_so(self):
+        answer = self.platform.post("/v1/parks", self.pack({"code": "a", "name": "A"}),
+                                    headers={"Content-Encoding": "gzip"})
+        self.expect(answer, 415, "unsupported_content_encoding")
+        self.assertEqual(answer.header("Accept-Encoding"), "identity")
+
+    def test_what_is_no_gzip_is_refused(self):
+        good = self.pack([self.event("e-1")])
+        corrupt = bytearray(good)
+        corrupt[-6] ^= 1
+        for data in (b"[]", good[:-1], good[:10], good + b"x", good + b"\0", good + good[:5], bytes(corrupt)):
+            with self.subTest(data=data[-10:]):
+                self.refuse(data, 400, "gzip_malformed")
+        self.refuse(gzip.compress(b""), 400, "body_missing")
+        self.assertEqual(self.owner.all("/v1/events"), [])
+
+    def test_what_it_inflates_to_is_bounded(self):
+        limit = 8 << 20
+        bomb = gzip.compress(b" " * limit)
+        more = gzip.compress(b" " * limit + b"\n")
+        for data in (more, bomb + gzip.compress(b"\n"), more[:-4] + b"\1\0\0\0"):
+            self.refuse(data, 413, "body_too_large", content_type=LINES)
+        self.assertEqual(self.expect(self.send_packed(bomb, content_type=LINES), 200)["accepted"], 0)
+        self.refuse(gzip.compress(b" " * (1 << 20) + b"[]"), 413, "body_too_large")
+
+    def test_the_problem_is_told_in_chinese(self):
+        answer = self.send(b"x", headers={"Content-Encoding": "gzip", "Accept-Language": "zh-CN"}, check=False)
+        self.expect(answer, 400, "gzip_malformed")
+        self.assertIn("gzip", answer.json["detail"])
+        self.assertIn("正文", answer.json["detail"])
+
+
+class PackedMemory(EventTest):
+    settings = {"body_memory": 2 << 20}
+
+    def test_what_was_inflated_counts_as_held(self):
+        answer = self.send(gzip.compress(b" " * (4 << 20)), content_type=LINES,
+                           headers={"Content-Encoding": "gzip"})
+        self.expect(answer, 503, "overloaded")
+        self.assertIsNotNone(answer.header("Retry-After"))
+        self.assertEqual(self.receipt([self.event("small")])["accepted"], 1)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,7 @@ FRAGMENT = """
           x-permission: things:write
           x-if-match: true
           x-body-limit: 1000
+          x-gzip: true
           requestBody:
             content: {application/json: {schema: {$ref: '#/components/schemas/Thing', x-raw: true}}}
           responses: {200: {description: The thing.}}
@@ -163,6 +164,8 @@ class Output(Compilation):
         self.assertIn(".body_limit = 65536", self.row("create_thing"))
         self.assertIn(".if_match = true", self.row("update_thing"))
         self.assertIn(".body_limit = 1000", self.row("update_thing"))
+        self.assertIn(".gzip = true", self.row("update_thing"))
+        self.assertNotIn(".gzip", self.row("create_thing"))
         self.assertNotIn(".body =", self.row("update_thing"), "x-raw")
         self.assertIn('.list = "res"', self.row("list_things"))
         self.assertIn("CONTRACT_CERTIFICATE", self.row("get_summary"))
@@ -194,6 +197,8 @@ class Output(Compilation):
         self.assertIn("operator's side", post["description"])
         self.assertIn({"$ref": "#/components/parameters/IdempotencyKeyRequired"},
                       post["parameters"])
+        self.assertIn({"$ref": "#/components/parameters/ContentEncoding"},
+                      self.operation("/v1/things/{thing_id}", "patch")["parameters"])
         self.assertIn("not_found", self.document["components"]["x-problems"])
         self.assertIn("id-res", self.document["components"]["x-formats"])
         self.assertNotIn("x-problems", self.document)
@@ -273,6 +278,8 @@ class Refusals(Compilation):
                             "must be one of")
         self.assert_refused("x-list: res", "x-list: true", "must be one of number")
         self.assert_refused("x-body-limit: 1000", "x-body-limit: 0", "bytes")
+        self.assert_refused("x-gzip: true", "x-gzip: false", "must be one of")
+        self.assert_refused("x-list: res", "x-gzip: true", "needs a body")
         self.assert_refused("operationId: get_thing", "operationId: list_things", "already")
         self.assert_refused("operationId: get_thing", "operationId: getThing", "snake_case")
         self.assert_refused("tags: [things]", "tags: [thing]", "declared")
