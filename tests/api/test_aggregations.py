@@ -11,6 +11,10 @@ SECOND = datetime.timedelta(seconds=1)
 
 
 class Aggregations(EventTest):
+    def setUp(self):
+        super().setUp()
+        self.now -= 4 * STEP  # all quarter hours after it are over
+
     def put(self, meter, *data, start=None, **fields):
         """Stores events of the meter's type, a second apart, each with that data."""
         start = start or self.now

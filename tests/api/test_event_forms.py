@@ -38,12 +38,12 @@ class BinaryMode(EventTest):
         return response.status, body
 
     def stored(self, identifier):
-        [event] = self.expect(self.owner.get("/v1/events", query={"id": identifier}), 200)["data"]
+        [event] = self.expect(self.owner.get("/v1/events", query={"id": identifier, "state": "accepted"}), 200)["data"]
         return event
 
     def test_an_event_is_stored_and_counted(self):
         receipt = self.expect(self.send_binary(self.event("e-1", "12.5")), 200)
-        self.assertEqual(receipt, {"accepted": 1, "duplicates": 0, "conflicts": 0, "rejected": 0,
+        self.assertEqual(receipt, {"accepted": 1, "duplicates": 0, "conflicts": 0, "rejected": 0, "quarantined": 0,
                                    "events": []})
         self.assertEqual(self.total(), 1250)
         self.assertEqual(self.stored("e-1")["data"], {"value": "12.5"})
@@ -85,7 +85,7 @@ class BinaryMode(EventTest):
                                     (b'{"value": "%s"}' % (b"1" * 16384), "/data", "too_long")):
             with self.subTest(data=data[:20]):
                 self.assertEqual(self.errors(self.send_binary(event, data)), {pointer: code})
-        self.assertEqual(self.owner.all("/v1/events"), [])
+        self.assertEqual(self.owner.all("/v1/events", {"state": "accepted"}), [])
         self.assertEqual(self.total(), 0)
 
     def test_a_body_that_is_no_json_is_refused_whole(self):
@@ -95,7 +95,7 @@ class BinaryMode(EventTest):
                                    (b" " * (1 << 20) + b"{}", 413, "body_too_large")):
             with self.subTest(code=code):
                 self.expect(self.send_binary(self.event("e-1"), data), status, code)
-        self.assertEqual(self.owner.all("/v1/events"), [])
+        self.assertEqual(self.owner.all("/v1/events", {"state": "accepted"}), [])
 
     def test_each_attribute_is_given_once(self):
         fields = list(fields_of(self.event("e-1")).items())
@@ -105,7 +105,7 @@ class BinaryMode(EventTest):
             self.assertEqual((status, problem["code"]), (422, "validation_failed"))
             self.assertEqual([(error["pointer"], error["code"]) for error in problem["errors"]],
                              [(pointer, "given_twice")])
-        self.assertEqual(self.owner.all("/v1/events"), [])
+        self.assertEqual(self.owner.all("/v1/events", {"state": "accepted"}), [])
         self.assertEqual(self.send_fields(fields)[0], 200)
 
     def test_partial_says_it_in_the_receipt(self):
@@ -184,7 +184,7 @@ class Packed(EventTest):
             with self.subTest(data=data[-10:]):
                 self.refuse(data, 400, "gzip_malformed")
         self.refuse(gzip.compress(b""), 400, "body_missing")
-        self.assertEqual(self.owner.all("/v1/events"), [])
+        self.assertEqual(self.owner.all("/v1/events", {"state": "accepted"}), [])
 
     def test_what_it_inflates_to_is_bounded(self):
         limit = 8 << 20

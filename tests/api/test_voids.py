@@ -14,6 +14,10 @@ SECOND = datetime.timedelta(seconds=1)
 
 
 class VoidTest(EventTest):
+    def setUp(self):
+        super().setUp()
+        self.now -= 4 * STEP  # all quarter hours after it are over
+
     def void(self, identifier, target, **fields):
         return self.event(identifier, type=VOID, **{"data": {"id": target}, **fields})
 
