@@ -22,11 +22,22 @@
 #include "daemon/work_orders/work_orders.h"
 
 const struct job_kind *const job_kinds[] = {
-    &billing_run_kind,       &billing_close_kind,       &export_kind,
-    &metering_fold_kind,     &metering_partitions_kind, &broadband_sessions_kind,
-    &http_forget_kind,       &operations_forget_kind,   &courier_forget_kind,
-    &orders_expire_kind,     &resources_expire_kind,    &terminals_fees_kind,
-    &work_orders_watch_kind, &catalog_waiting_kind,     NULL,
+    &billing_run_kind,
+    &billing_close_kind,
+    &export_kind,
+    &metering_fold_kind,
+    &metering_partitions_kind,
+    &broadband_sessions_kind,
+    &http_forget_kind,
+    &operations_forget_kind,
+    &courier_forget_kind,
+    &orders_expire_kind,
+    &resources_expire_kind,
+    &terminals_fees_kind,
+    &work_orders_watch_kind,
+    &catalog_waiting_kind,
+    &metering_back_computation_kind,
+    NULL,
 };
 
 const page_handler page_handlers[] = {console_page, NULL};

@@ -513,6 +513,7 @@ with month as (
                  and e.last_time >= period_start(i.own_month, m.time_zone) and e.first_time < period_end(i.own_month, m.time_zone)
                  and event_decimal(e.data ->> meter.value_property) is not null
                  and event_passes(e.data, meter.filters)
+                 and batch_is_counted(e.batch, meter.first_batch, (select b.computed_to from back_computations b where b.meter_id = meter.id))
                  and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events,
            null as credit
     from month m

@@ -6,7 +6,10 @@
  *   that claims the keys of a batch stores it, and adds it to usage; so an event and its usage are
  *   there both or neither.
  * - A batch counts for the meters that there were when it was stored: who adds a meter waits for
- *   those who store.
+ *   those who store. Back-computation counts those from before, by their numbers.
+ * - What is voided is taken off by counting its slots anew from what is stored, while nobody stores
+ *   or folds them. Of a settled month nothing is changed: a later one restates them
+ *   (usage_restatements), and what counts now is in view usage_current.
  * - Usage is folded slots and deltas not folded yet, read together in one snapshot (view
  * usage_all); folding moves a delta from one to the other in one statement.
  * - Who writes usage holds the locks of the months in which it can come to count, shared
@@ -22,6 +25,9 @@
 
 /* Makes the partitions of the next days, and forgets those whose events are past their window. */
 extern const struct job_kind metering_partitions_kind;
+
+/* Counts for a meter what was stored before it was made, when queued. */
+extern const struct job_kind metering_back_computation_kind;
 
 /* Folds deltas into slots, periodically; any number may run at once. */
 extern const struct job_kind metering_fold_kind;

@@ -5,7 +5,8 @@ json_build_object(
     'id', m.id, 'code', m.code, 'name', m.name, 'name_en', m.name_en, 'source', m.source,
     'event_type', m.event_type, 'aggregation', m.aggregation, 'value_property', m.value_property,
     'filters', m.filters, 'dimensions', m.dimensions, 'divide_by', number_text(m.divide_by),
-    'unit', m.unit, 'resource_kind', m.resource_kind, 'created_at', instant_text(m.created_at))
+    'unit', m.unit, 'resource_kind', m.resource_kind, 'created_at', instant_text(m.created_at),
+    'back_computed_at', (select instant_text(c.ended_at) from back_computations c where c.meter_id = m.id))
 
 -- What rows of usage_all add up to, of those that are wanted, in the meter's unit. Grouped by the meter's aggregation and
 -- divide_by.
@@ -62,6 +63,28 @@ select case when c.wrong is null then 'ok' else 'value_refused' end as outcome, 
                     when '/dimensions' then 'Name each dimension once, and none subject, which is there anyway.' end as detail,
        {{meter_document m}} as document, '/v1/meters/' || m.id as location
 from checked c left join made m on true
+
+-- statement: queue_back_computation keyed
+with checked as (
+    select m.id, case when m.source <> 'events' or c.meter_id is not null then 'state_conflict' else 'ok' end as outcome
+    from meters m left join back_computations c on c.meter_id = m.id
+    where m.id = :meter_id
+), queued as (
+    {{queue_operation :new_op, null, 'back_computation', (select jsonb_build_object('meter_id', c.id) from checked c), (select 'back_computation ' || c.id from checked c), (select c.outcome = 'ok' from checked c)}}
+), begun as (
+    insert into back_computations (meter_id, operation_id)
+    select c.id, q.id from checked c, queued q
+)
+select case when c.outcome = 'ok' and q.id is null then 'state_conflict' else c.outcome end as outcome,
+       'Only meters of events count what was stored before, and each once.' as detail,
+       json_build_object('operation_id', q.id, 'meter_id', c.id) as document, '/v1/operations/' || q.id as location
+from checked c left join queued q on true
+
+-- statement: count_batches_before
+select count(*) as batches from batches_before(:meter)
+
+-- statement: back_compute
+select back_compute(:meter, :batch::integer) as computed
 
 -- ---- Events ----
 

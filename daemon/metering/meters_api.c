@@ -16,3 +16,8 @@ enum step operation_create_meter(struct request *request)
 {
     return request_run(request, &statement_create_meter);
 }
+
+enum step operation_back_compute_meter(struct request *request)
+{
+    return request_run(request, &statement_queue_back_computation);
+}

@@ -14,7 +14,7 @@ import { t, wordFor } from "../words/words";
 
 type Operation = Schemas["Operation"];
 const STATES = ["queued", "running", "succeeded", "failed"] as const;
-const KINDS = ["billing_run", "close_period", "export"];
+const KINDS = ["billing_run", "close_period", "export", "back_computation"];
 export const OPERATION_UNDER_WAY = ["queued", "running"];
 
 /** What remains, from how fast it went until now; null while that cannot be said. */

@@ -460,7 +460,7 @@ export const en = {
   },
   operations: {
     kind: "Kind",
-    kinds: { billing_run: "Billing run", close_period: "Close of a month", export: "Export" } as Record<string, string>,
+    kinds: { billing_run: "Billing run", close_period: "Close of a month", export: "Export", back_computation: "Back-computation of a meter" } as Record<string, string>,
     done: (count: string) => `${count} done`,
     doneOf: (done: string, all: string) => `${done} of ${all}`,
     left: (time: string) => `about ${time} left`,

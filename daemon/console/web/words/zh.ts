@@ -460,7 +460,7 @@ export const zh: Words = {
   },
   operations: {
     kind: "类型",
-    kinds: { billing_run: "出账", close_period: "关账", export: "导出" },
+    kinds: { billing_run: "出账", close_period: "关账", export: "导出", back_computation: "补算计量" },
     done: (count) => `已完成 ${count}`,
     doneOf: (done, all) => `${done} / ${all}`,
     left: (time) => `约剩 ${time}`,

@@ -1,0 +1,96 @@
+"""Meters that count what was stored before they were made: each event once, while more comes in."""
+
+import threading
+import unittest
+
+from test_events import STEP, EventTest, instant
+
+
+class BackComputation(EventTest):
+    def setUp(self):
+        super().setUp()
+        self.now -= 4 * STEP
+
+    def compute(self, meter):
+        answer = self.platform.post(f"/v1/meters/{meter['id']}/back-compute")
+        self.expect(answer, 202)
+        return self.operation(answer)
+
+    def value(self, meter):
+        """All of it, in a month or two."""
+        return sum(float(window["value"] or 0) for window in self.usage(meter=meter)["data"])
+
+    def test_what_was_stored_before_is_counted_once(self):
+        self.receipt([self.event("a", "5"), self.event("b", "7", time=instant(self.now - 100 * STEP))])
+        self.receipt([self.event("c", "1", data={"value": "1", "region": "cn"})])
+        meter = self.make_meter("sum", event_type=self.meter["event_type"], dimensions=["region"])
+        self.assertEqual(self.value(meter), 0)
+        self.receipt([self.event("d", "20")])
+        self.assertEqual(self.value(meter), 20)
+        self.assertIsNone(meter["back_computed_at"])
+        operation = self.compute(meter)
+        self.assertEqual((operation["state"], operation["done"], operation["total"]), ("succeeded", 2, 2))
+        self.assertEqual(self.value(meter), 33)
+        self.assertEqual(self.total(), 3300)
+        self.assertIsNotNone(self.expect(self.owner.get(f"/v1/meters/{meter['id']}"), 200)["back_computed_at"])
+        self.expect(self.platform.post(f"/v1/meters/{meter['id']}/back-compute"), 409, "state_conflict")
+        grouped = self.usage(meter=meter, group_by="region")["data"]
+        self.assertEqual(sorted((each["dimensions"]["region"] or "", each["value"]) for each in grouped)[-1], ("cn", "1"))
+
+    def test_every_aggregation_is_as_if_it_had_been_there(self):
+        made = [(kind, self.make_meter(kind, event_type=self.meter["event_type"])) for kind in ("count", "max", "min", "latest", "unique")]
+        for turn in range(3):
+            self.receipt([self.event(f"{turn}-{place}", str((turn * 7 + place * 5) % 11), time=instant(self.now + (place % 3) * STEP))
+                          for place in range(20)])
+        self.receipt([self.event("v", type="center.usage.void", data={"id": "1-3"})])
+        for kind, meter in made:
+            later = self.make_meter(kind, event_type=self.meter["event_type"])
+            self.assertEqual(self.compute(later)["state"], "succeeded")
+            query = {"window": "hour", "from": instant(self.now)}
+            self.assertEqual(self.usage(meter=later, **query)["data"], self.usage(meter=meter, **query)["data"])
+
+    def test_a_void_leaves_what_a_meter_does_not_count(self):
+        self.receipt([self.event("a", "5"), self.event("b", "7")])
+        meter = self.make_meter("sum", event_type=self.meter["event_type"])
+        self.receipt([self.event("c", "20"), self.event("d", "40")])
+        self.receipt([self.event("v", type="center.usage.void", data={"id": "a"}),
+                      self.event("w", type="center.usage.void", data={"id": "c"})])
+        self.assertEqual((self.value(meter), self.value(self.meter)), (40, 47))
+        self.assertEqual(self.compute(meter)["state"], "succeeded")
+        self.assertEqual(self.value(meter), 47)
+        self.receipt([self.event("x", type="center.usage.void", data={"id": "b"})])
+        self.assertEqual((self.value(meter), self.value(self.meter)), (40, 40))
+
+    def test_while_more_comes_in_and_is_voided(self):
+        for turn in range(60):
+            self.receipt([self.event(f"old-{turn}-{place}", "1", time=instant(self.now + (place % 4) * STEP)) for place in range(10)])
+        meter = self.make_meter("sum", event_type=self.meter["event_type"])
+        accepted = []
+
+        def send(sender):
+            for turn in range(12):
+                names = [f"new-{sender}-{turn}-{place}" for place in range(5)]
+                accepted.append(self.receipt([self.event(name, "1") for name in names])["accepted"])
+                voids = [f"old-{sender * 15 + turn}-{place}" for place in range(3)] + names[:1]
+                accepted.append(-self.receipt([self.event(f"v-{name}", type="center.usage.void", data={"id": name})
+                                               for name in voids])["accepted"])
+
+        threads = [threading.Thread(target=send, args=(sender,)) for sender in range(3)]
+        for thread in threads:
+            thread.start()
+        operation = self.compute(meter)
+        for thread in threads:
+            thread.join()
+        self.assertEqual((operation["state"], operation["done"]), ("succeeded", 60))
+        self.assertEqual(sum(accepted), 3 * 12 * (5 - 4))
+        self.assertEqual((self.value(meter), self.value(self.meter)), (636, 636))
+
+    def test_who_may_not(self):
+        self.expect(self.owner.post(f"/v1/meters/{self.meter['id']}/back-compute"), 403, "forbidden")
+        lines = self.expect(self.platform.get("/v1/meters", query={"code": "line-days"}), 200)["data"][0]
+        self.expect(self.platform.post(f"/v1/meters/{lines['id']}/back-compute"), 409, "state_conflict")
+        self.expect(self.platform.post("/v1/meters/mtr_01k8x7g0v8e2v9m3b1q4t5y6z7/back-compute"), 404, "not_found")
+
+
+if __name__ == "__main__":
+    unittest.main()
