@@ -1,0 +1,66 @@
+"""What usage must be: recomputed, event by event, from what was acknowledged, in exact fractions."""
+
+import collections
+from fractions import Fraction
+
+FILTERED = {"filters": [{"property": "region", "values": ["cn", "hk"]}], "dimensions": ["region"]}
+THIRD = {"divide_by": "3"}
+PLACES = 10 ** 12  # of what is divided
+
+
+class Event(collections.namedtuple("Event", "tenant subject type time value user region")):
+    """time in microseconds since 1970, value exact; region None where it says none."""
+
+
+class Meter:
+    """A meter as it was made, by the document that made it."""
+
+    def __init__(self, document):
+        self.code, self.type = document["code"], document["event_type"]
+        self.aggregation = document["aggregation"]
+        self.values = [each["values"] for each in document["filters"]]
+        self.by_region = document["dimensions"] == ["region"]
+        self.divisor = Fraction(document["divide_by"] or 1)
+
+    def counts(self, event):
+        return event.type == self.type and all(event.region in values for values in self.values)
+
+    def add_up(self, events):
+        """None where there is nothing to tell."""
+        if self.aggregation in ("max", "min", "latest") and not events:
+            return None
+        value = {
+            "sum": lambda: sum((each.value for each in events), Fraction(0)),
+            "count": lambda: Fraction(len(events)),
+            "max": lambda: max(each.value for each in events),
+            "min": lambda: min(each.value for each in events),
+            "latest": lambda: max((each.time, each.value) for each in events)[1],
+            "unique": lambda: Fraction(len({each.user for each in events}))}[self.aggregation]()
+        if self.divisor == 1:
+            return value
+        scaled = value / self.divisor * PLACES
+        return Fraction(int(scaled + Fraction(1, 2)), PLACES)
+
+
+class Recomputation:
+    """All that counts, to be asked as usage is."""
+
+    def __init__(self, events):
+        self.by_type = collections.defaultdict(list)
+        for event in events:
+            self.by_type[event.tenant, event.type].append(event)
+        for each in self.by_type.values():
+            each.sort(key=lambda event: event.time)
+
+    def windows(self, meter, tenant, windows, group):
+        """{(window's place, group): value} of half-open windows in their order, ascending."""
+        found = collections.defaultdict(list)
+        place = 0
+        for event in self.by_type[tenant, meter.type]:
+            while place < len(windows) and event.time >= windows[place][1]:
+                place += 1
+            if place == len(windows):
+                break
+            if event.time >= windows[place][0] and meter.counts(event):
+                found[place, group(event)].append(event)
+        return {key: meter.add_up(events) for key, events in found.items()}
