@@ -29,7 +29,7 @@ def exact(text):
 
 
 class MeteringTest(ApiTest):
-    settings = {"job_lease_time": 5}
+    settings = {"job_lease_time": 10}
     expected_errors = ("child_ended", "cluster_ended", "jobs_without_database", "courier_without_database")
 
     def setUp(self):
