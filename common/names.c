@@ -34,13 +34,32 @@ static uint64_t hash_of(const char *text)
     return hash ^ hash >> 32;
 }
 
-size_t names_place(struct names *names, const char *text)
+/* The slot of a text, or the empty one where it would be. */
+static size_t slot_of(const struct names *names, const char *text)
 {
     size_t slot = (size_t)hash_of(text) & names->mask;
 
-    for (; names->slots[slot] != 0; slot = (slot + 1) & names->mask)
-        if (strcmp(names->list[names->slots[slot] - 1], text) == 0)
-            return names->slots[slot] - 1;
+    while (names->slots[slot] != 0 && strcmp(names->list[names->slots[slot] - 1], text) != 0)
+        slot = (slot + 1) & names->mask;
+    return slot;
+}
+
+bool names_find(const struct names *names, const char *text, size_t *place)
+{
+    size_t slot = slot_of(names, text);
+
+    if (names->slots[slot] == 0)
+        return false;
+    *place = names->slots[slot] - 1;
+    return true;
+}
+
+size_t names_place(struct names *names, const char *text)
+{
+    size_t slot = slot_of(names, text);
+
+    if (names->slots[slot] != 0)
+        return names->slots[slot] - 1;
     check(names->count < names->limit);
     names->list[names->count++] = text;
     names->slots[slot] = (uint32_t)names->count;

@@ -5,6 +5,7 @@
 #ifndef COMMON_NAMES_H
 #define COMMON_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,9 @@ struct names {
 
 /* For at most `limit` names (1 to 2^30). */
 struct names names_make(struct arena *arena, size_t limit);
+
+/* False where the text is not there. */
+bool names_find(const struct names *names, const char *text, size_t *place);
 
 /* The place of a text, which is kept as a pointer where it is new. */
 size_t names_place(struct names *names, const char *text);

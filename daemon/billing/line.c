@@ -59,7 +59,7 @@ static bool price_values(const struct line_request *request, const struct price 
 
     for (size_t i = 0; good && i < all; i++) {
         const json_t *event = json_array_get(request->events, i);
-        if (!json_is_true(json_array_get(event, billed_before ? 1 : 2)))
+        if (json_is_false(json_array_get(event, billed_before ? 1 : 2)))
             continue;
         number_start(&values[count]);
         good = read_number(request, json_string_value(json_array_get(event, 0)), &values[count++],

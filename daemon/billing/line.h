@@ -21,8 +21,8 @@ struct line_request {
     int64_t period_days;  /* of so many; both as the charge's proration counts them */
     const char *quantity; /* usage: what the meter counted */
     const char *already;  /* of a correction: what the month was billed for before; else NULL */
-    const json_t
-        *events; /* percentage: [value, billed before, counts now] of each, in order of time, then id */
+    const json_t *events; /* percentage: [value, billed before, counts now] of each, in order of
+                             time, then id */
     const char *tax_rate; /* "0.06" */
 };
 

@@ -229,16 +229,30 @@ static void write_event(struct writer *writer, size_t place)
     buffer_append_slice(&writer->data, event->data);
 }
 
-/* The resource of each of the subjects. */
-static const char *write_resources(const struct writer *writer)
+static const char *resource_of(const struct writer *writer, size_t subject)
 {
     struct names subjects = writer->batch->subjects;
-    struct buffer array = array_begin();
 
-    for (size_t i = 0; i < writer->subjects.count; i++)
-        array_add_text(&array,
-                       writer->batch->resources[names_place(&subjects, writer->subjects.list[i])]);
-    return array_end(&array, writer->batch->arena);
+    return writer->batch->resources[names_place(&subjects, writer->subjects.list[subject])];
+}
+
+/* The resource of each of the subjects, and apart those whose external ids were sent. */
+static void write_resources(const struct writer *writer, struct batch_columns *columns)
+{
+    struct buffer resources = array_begin(), named_subjects = array_begin(),
+                  named_resources = array_begin();
+
+    for (size_t i = 0; i < writer->subjects.count; i++) {
+        const char *subject = writer->subjects.list[i], *resource = resource_of(writer, i);
+        array_add_text(&resources, resource);
+        if (strcmp(subject, resource) == 0)
+            continue;
+        array_add_text(&named_subjects, subject);
+        array_add_text(&named_resources, resource);
+    }
+    columns->resources = array_end(&resources, writer->batch->arena);
+    columns->named_subjects = array_end(&named_subjects, writer->batch->arena);
+    columns->named_resources = array_end(&named_resources, writer->batch->arena);
 }
 
 static const char *keep_data(struct arena *arena, struct buffer *data)
@@ -270,7 +284,6 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
     columns = (struct batch_columns){
         .types = batch_names(arena, &writer.types),
         .subjects = batch_names(arena, &writer.subjects),
-        .resources = write_resources(&writer),
         .periods = batch_names(arena, &writer.periods),
         .type_at = array_end(&writer.type_at, arena),
         .subject_at = array_end(&writer.subject_at, arena),
@@ -279,6 +292,7 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
         .data = keep_data(arena, &writer.data),
         .sums = sums_write(batch, places, count),
     };
+    write_resources(&writer, &columns);
     batch_keys(batch, places, count, &columns.source_at, &columns.ids);
     return columns;
 }

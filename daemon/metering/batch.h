@@ -74,6 +74,8 @@ struct batch_columns {
     const char *source_at, *ids, *type_at, *subject_at, *period_at, *times;
     const char *data; /* a JSON array */
     const char *sums; /* what is added to usage: a JSON array of rows of usage_deltas */
+    /* Of subjects that are external ids, as what they were resolved to. */
+    const char *named_subjects, *named_resources;
 };
 struct batch_columns batch_store(const struct batch *batch, const size_t *places, size_t count);
 

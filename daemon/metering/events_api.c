@@ -1,5 +1,6 @@
 /*
- * Events in. A first segment resolves the names of a batch; then the batch is judged here. A second
+ * Events in. A first segment resolves the names of a batch, where the worker does not know them yet
+ * (directory.h); then the batch is judged here. A second
  * one locks the months and the meters, claims the keys, and stores and counts all of it. Where a
  * key was there already it rolled back: a third one reads the digests of those, to tell duplicates
  * from conflicts, and the others are stored by themselves.
@@ -12,6 +13,7 @@
 #include "common/metric.h"
 #include "daemon/http/environment.h"
 #include "daemon/http/request.h"
+#include "daemon/metering/directory.h"
 #include "daemon/metering/ingest.h"
 #include "daemon/metering/quarantine.h"
 #include "daemon/metering/rejections.h"
@@ -251,7 +253,10 @@ static enum step find_known(struct request *request)
 
 static enum step take_stored(struct request *request, const PGresult *rows)
 {
-    return PQntuples(rows) == 1 ? answer_receipt(request) : resolve(request);
+    if (PQntuples(rows) == 1)
+        return answer_receipt(request);
+    directory_forget();
+    return resolve(request);
 }
 
 static const char *number_text(struct request *request, int64_t number)
@@ -292,6 +297,8 @@ static void bind_columns(struct request *request)
     request_bind(request, "times", columns.times);
     request_bind(request, "data", columns.data);
     request_bind(request, "sums", columns.sums);
+    request_bind(request, "named_subjects", columns.named_subjects);
+    request_bind(request, "named_resources", columns.named_resources);
 }
 
 static enum step store(struct request *request)
@@ -413,6 +420,12 @@ enum step ingest_settle(struct request *request)
     return quarantine_hold(request, store_good);
 }
 
+static enum step judge_by_names(struct request *request)
+{
+    judge_names(request);
+    return voids_read(request) ? voids_find(request) : ingest_settle(request);
+}
+
 static enum step take_names(struct request *request, const PGresult *rows)
 {
     struct ingest *ingest = ingest_of(request);
@@ -421,9 +434,9 @@ static enum step take_names(struct request *request, const PGresult *rows)
     check(names != NULL);
     batch_take_names(&ingest->names, names);
     json_decref(names);
+    directory_learn(&ingest->names, request_tenant(request));
     take_back_doubles(ingest);
-    judge_names(request);
-    return voids_read(request) ? voids_find(request) : ingest_settle(request);
+    return judge_by_names(request);
 }
 
 static enum step resolve(struct request *request)
@@ -453,7 +466,8 @@ static enum step begin(struct request *request)
         wanted[i] = ingest->verdicts[i].state == ACCEPTED;
     ingest->names = batch_make(request_arena(request), &ingest->batch, wanted);
     if (ingest->names.slot_count > 0)
-        return resolve(request);
+        return directory_look_up(&ingest->names, request_tenant(request)) ? judge_by_names(request)
+                                                                          : resolve(request);
     return ingest->partial || ingest->errors->total == 0 ? answer_receipt(request)
                                                          : rejections_note(request, refuse_all);
 }

@@ -29,8 +29,7 @@ struct twice {
 struct voiding {
     size_t place;
     const char *source, *id; /* of the one to be voided */
-    bool stored;             /* that one was there before; else it is of this batch */
-    const char *event;       /* its number, where it was there */
+    int64_t event;           /* its number, where it was there before; else 0 */
     size_t target;           /* its place, where it is of this batch */
     const char *period;      /* from which it counts no more */
     instant time;            /* of the voided event */

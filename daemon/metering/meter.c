@@ -48,6 +48,57 @@ struct meter meter_read(struct arena *arena, const json_t *document)
     return meter;
 }
 
+/* ---- Copying ---- */
+
+static struct slice copy_slice(struct arena *arena, struct slice slice)
+{
+    return (struct slice){arena_copy(arena, slice), slice.length};
+}
+
+static struct meter_property copy_property(struct arena *arena, struct meter_property property)
+{
+    if (property.name == NULL)
+        return property;
+    return (struct meter_property){arena_text(arena, property.name),
+                                   copy_slice(arena, property.spelled)};
+}
+
+static struct meter_filter copy_filter(struct arena *arena, const struct meter_filter *filter)
+{
+    struct meter_filter copy = {.property = copy_property(arena, filter->property),
+                                .count = filter->count};
+
+    copy.values = arena_allocate(arena, copy.count + 1, sizeof *copy.values);
+    for (size_t i = 0; i < copy.count; i++)
+        copy.values[i] = copy_slice(arena, filter->values[i]);
+    return copy;
+}
+
+static struct meter copy_meter(struct arena *arena, const struct meter *meter)
+{
+    struct meter copy = *meter;
+
+    copy.id = arena_text(arena, meter->id);
+    copy.property = copy_property(arena, meter->property);
+    copy.filters = arena_allocate(arena, copy.filter_count + 1, sizeof *copy.filters);
+    for (size_t i = 0; i < copy.filter_count; i++)
+        copy.filters[i] = copy_filter(arena, &meter->filters[i]);
+    copy.dimensions = arena_allocate(arena, copy.dimension_count + 1, sizeof *copy.dimensions);
+    for (size_t i = 0; i < copy.dimension_count; i++)
+        copy.dimensions[i] = copy_property(arena, meter->dimensions[i]);
+    return copy;
+}
+
+struct meters meters_copy(struct arena *arena, const struct meters *meters)
+{
+    struct meters copy = {.count = meters->count};
+
+    copy.list = arena_allocate(arena, copy.count + 1, sizeof *copy.list);
+    for (size_t i = 0; i < copy.count; i++)
+        copy.list[i] = copy_meter(arena, &meters->list[i]);
+    return copy;
+}
+
 /* ---- What events say ---- */
 
 static bool is_text(struct slice spelled)

@@ -47,6 +47,9 @@ struct meters {
  * but the id may be absent or null. Everything in the arena. */
 struct meter meter_read(struct arena *arena, const json_t *document);
 
+/* Copies that live in another arena. */
+struct meters meters_copy(struct arena *arena, const struct meters *meters);
+
 /* Whether it counts the event. */
 bool meter_counts(const struct meter *meter, const struct cloudevent *event);
 

@@ -155,6 +155,10 @@ fresh as materialized (
     from tenants t
     where t.id = :tenant and (select count(*) from meters) = :meters::bigint
       and not exists (select from unnest(:periods::text[]) as p where period_is_settled(:tenant, p))
+      and not exists (
+            select from unnest(:named_subjects::text[], :named_resources::text[]) as n(subject, resource)
+            where not exists (select from resources r
+                              where r.tenant_id = :tenant and r.id = n.resource and r.external_id = n.subject))
       and still
 ), claimed as (
     insert into event_keys (tenant, source, id, batch, place)
@@ -201,10 +205,10 @@ with {{stored_batch not exists (select from event_voids v where v.tenant_id = :t
 )
 select f.batch from fresh f
 
--- Of events to be voided, in the order in which they are asked for: the number of each, where it is there, what it is,
+-- Of events to be voided, in the order in which they are asked for: the number of each, 0 where it is not there, what it is,
 -- and the month from which it would count no more; and whether what voids it is there itself.
 -- statement: find_voided_events
-select (k.batch << 14 | k.place)::text as event, e.resource_id, e.type,
+select coalesce(case when e.type is not null then k.batch << 14 | k.place end, 0) as event, e.resource_id, e.type,
        (extract(epoch from e.time) * 1000000)::bigint as at, e.voided_in is not null as voided,
        counting_period(:tenant, e.time) as period,
        exists (select from event_sources o

@@ -291,9 +291,9 @@ static enum step take_rows(struct request *request, const PGresult *rows)
     if (slice_is(slice_of(value_at(rows, 0, "source")), "derived") &&
         parameter_is(request, "window", "hour"))
         return refuse(request, &NO_HOURS);
-    if (value_at(rows, 0, "group_unknown")[0] == 't')
+    if (slice_is(slice_of(value_at(rows, 0, "group_unknown")), "t"))
         return refuse(request, &NO_SUCH_DIMENSION);
-    if (value_at(rows, 0, "filter_unknown")[0] == 't')
+    if (slice_is(slice_of(value_at(rows, 0, "filter_unknown")), "t"))
         return refuse(request, &FILTER_MALFORMED);
     if (PQntuples(rows) > USAGE_ROWS_LIMIT)
         return request_refuse(request, "usage_too_large", NULL);

@@ -121,14 +121,18 @@ static const char *judge_in_batch(struct request *request, struct keys *keys,
     return NULL;
 }
 
-static const char *text_at(struct request *request, const PGresult *rows, int row, const char *name)
+/* Of a row of find_voided_events. */
+static const char *text_at(const PGresult *rows, int row, const char *name)
 {
     int column = PQfnumber(rows, name);
 
     check(column >= 0);
-    return PQgetisnull(rows, row, column)
-               ? NULL
-               : arena_text(request_arena(request), PQgetvalue(rows, row, column));
+    return PQgetvalue(rows, row, column);
+}
+
+static bool flag_at(const PGresult *rows, int row, const char *name)
+{
+    return text_at(rows, row, name)[0] == 't';
 }
 
 /* The code of what is wrong with a voiding, by its row; NULL: nothing. */
@@ -137,15 +141,13 @@ static const char *judge_row(struct request *request, struct keys *keys, struct 
 {
     const struct ingest *ingest = request_state(request);
 
-    voiding->event = text_at(request, rows, row, "event");
-    voiding->stored = voiding->event != NULL;
-    if (!voiding->stored)
+    voiding->event = strtoll(text_at(rows, row, "event"), NULL, 10);
+    if (voiding->event == 0)
         return judge_in_batch(request, keys, voiding);
-    voiding->time = strtoll(text_at(request, rows, row, "at"), NULL, 10);
-    voiding->period = text_at(request, rows, row, "period");
-    return judge_stored(ingest, voiding, text_at(request, rows, row, "resource_id"),
-                        text_at(request, rows, row, "type"),
-                        text_at(request, rows, row, "voided")[0] == 't');
+    voiding->time = strtoll(text_at(rows, row, "at"), NULL, 10);
+    voiding->period = arena_text(request_arena(request), text_at(rows, row, "period"));
+    return judge_stored(ingest, voiding, text_at(rows, row, "resource_id"),
+                        text_at(rows, row, "type"), flag_at(rows, row, "voided"));
 }
 
 /* One that was stored before is a duplicate, which is found when it is stored: whatever it voids is
@@ -160,7 +162,7 @@ static enum step take_found(struct request *request, const PGresult *rows)
     check(PQntuples(rows) == (int)ingest->voids.count);
     for (size_t i = 0; i < ingest->voids.count; i++) {
         struct voiding *voiding = &ingest->voids.list[i];
-        if (text_at(request, rows, (int)i, "known")[0] == 't')
+        if (flag_at(rows, (int)i, "known"))
             continue;
         const char *reason = judge_row(request, &keys, voiding, rows, (int)i);
         size_t before = targets.count;
@@ -238,11 +240,11 @@ bool voids_bind(struct request *request)
     for (size_t i = 0; i < ingest->voids.count; i++) {
         const struct voiding *voiding = &ingest->voids.list[i];
         int64_t place = going[voiding->place];
-        int64_t target = voiding->stored ? 0 : going[voiding->target];
+        int64_t target = voiding->event != 0 ? 0 : going[voiding->target];
         if (place == 0)
             continue;
-        check(voiding->stored || target > 0);
-        array_add_number(&events, voiding->stored ? strtoll(voiding->event, NULL, 10) : 0);
+        check(voiding->event != 0 || target > 0);
+        array_add_number(&events, voiding->event);
         array_add_number(&targets, target);
         array_add_number(&places, place);
         array_add_text(&periods, voiding->period);

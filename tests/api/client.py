@@ -51,6 +51,7 @@ class Client:
         if certificate is not None:
             self.context.load_cert_chain(*certificate)
         self.local = threading.local()
+        self.resent = 0  # requests whose connection was gone
 
     def connect(self):
         connection = http.client.HTTPSConnection("localhost", self.port, timeout=TIMEOUT,
@@ -78,6 +79,7 @@ class Client:
             self.close()
             if fresh:
                 raise
+            self.resent += 1
             return self.exchange(method, target, body, headers)
         except Exception:
             self.close()

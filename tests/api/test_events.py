@@ -99,6 +99,26 @@ class Events(EventTest):
         self.assertEqual([each["state"] for each in receipt["events"]], ["duplicate"] * 2)
         self.assertEqual(self.total(), 350)
 
+    def test_an_external_id_that_went_to_another_resource(self):
+        """Workers know what they were told before; what is stored is what holds now."""
+        other = self.resource(self.owner, "software")
+        name = self.subscription["external_id"]
+        for turn in range(4):
+            self.receipt([self.event(f"a-{turn}", "1", subject=name)])
+        for resource, external in ((self.subscription, None), (other, name)):
+            self.expect(self.owner.patch(f"/v1/resources/{resource['id']}", {"external_id": external}, if_match="*"), 200)
+        for turn in range(4):
+            self.receipt([self.event(f"b-{turn}", "10", subject=name)])
+        self.assertEqual((self.total(subject=self.subscription["id"]), self.total(subject=other["id"])), (400, 4000))
+
+    def test_a_meter_that_came_meanwhile(self):
+        for turn in range(4):
+            self.receipt([self.event(f"a-{turn}", "1")])
+        meter = self.make_meter("sum", event_type=self.meter["event_type"])
+        for turn in range(4):
+            self.receipt([self.event(f"b-{turn}", "10")])
+        self.assertEqual((self.total(), self.total(meter=meter)), (4400, 4000))
+
     def test_other_content_is_a_conflict_with_both_digests(self):
         self.receipt([self.event("twice", "1")])
         receipt = self.receipt([self.event("other"), self.event("twice", "2")])

@@ -351,6 +351,8 @@ class WallTest(ApiTest):
         foreigners = [self.ids(self.worlds[name]) for name in ("foreign", "closed")]
         marks = self.marks(self.worlds["foreign"])
         asker = matrix.Asker(self.contract, client, own)
+        # What is offered to those who wait comes from a job; it is done before anything is compared.
+        self.eventually(lambda: self.database().value("select count(*) from waiting_list_entries where state = 'waiting'") == 0)
         before = self.fingerprint(self.worlds["foreign"])
         for operation in self.operations():
             with self.subTest(operation.id):

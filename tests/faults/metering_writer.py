@@ -92,6 +92,7 @@ class Writer(threading.Thread):
             time.sleep(0.1)
 
     def attempt(self, documents, rows, again):
+        resent = self.client.resent
         try:
             answer = self.client.post("/v1/events", documents, content_type=BATCH, query={"partial": "true"})
         except UNANSWERED:
@@ -101,6 +102,7 @@ class Writer(threading.Thread):
         if answer.status != 200:
             raise AssertionError(repr(answer))
         self.requests += 1
+        again = again or self.client.resent > resent
         verdicts = {each["index"]: each["state"] for each in answer.json["events"]}
         for place, (document, expected, identifier, what) in enumerate(rows):
             verdict = verdicts.get(place, "accepted")

@@ -16,7 +16,7 @@ from ingestion import new_seed
 from metering_model import FILTERED, THIRD, Meter, Recomputation
 from metering_writer import UNANSWERED, Writer, read_time
 
-EVENTS = int(os.environ.get("METERING_EVENTS", "12000"))
+EVENTS = int(os.environ.get("METERING_EVENTS", "8000"))
 WRITERS, RESOURCES = 4, 3  # writers share two tenants
 VICTIMS = ("worker-1", "worker-2", "jobs", "jobs-periodic", "backend", "postmaster")
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
@@ -30,7 +30,8 @@ def exact(text):
 
 class MeteringTest(ApiTest):
     settings = {"job_lease_time": 10}
-    expected_errors = ("child_ended", "cluster_ended", "jobs_without_database", "courier_without_database")
+    # A backend may outlive its postmaster for a moment, in which the next one cannot start.
+    expected_errors = ("child_ended", "cluster_ended", "cluster_failed", "jobs_without_database", "courier_without_database")
 
     def setUp(self):
         self.random = new_seed()

@@ -185,10 +185,7 @@ static void expect_as_jansson(struct slice text, const struct cloudevents *event
             struct slice spelled = json_canonical(arena, key);
             check(cloudevent_value(event, spelled, &found) == !json_is_null(value));
             json_decref(key);
-            spelled = json_canonical(arena, value);
-            if (json_is_string(value))
-                spelled = (struct slice){spelled.data + 1, spelled.length - 2};
-            check(json_is_null(value) || slice_equal(found, spelled));
+            check(json_is_null(value) || slice_equal(found, json_canonical(arena, value)));
         }
     }
     json_decref(document);

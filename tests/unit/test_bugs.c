@@ -115,8 +115,8 @@ TEST(bug_0047_focus_names_are_no_formulas)
 /* What could not be read of an event was priced as zero. */
 TEST(bug_0025_a_value_that_is_no_number_is_a_failure)
 {
-    static const char *const events[] = {"[[\"1\",true],[\"1e3\",false]]", "[[null,false]]",
-                                         "[[\"\",true]]", "[17]"};
+    static const char *const events[] = {"[[\"1\",true,true],[\"1e3\",false,true]]",
+                                         "[[null,false,true]]", "[[\"\",true,true]]", "[17]"};
     json_t *charge = json_loads("{\"code\":\"fee\",\"kind\":\"usage\",\"price\":{\"model\":"
                                 "\"percentage\",\"rate\":\"1\"}}",
                                 0, NULL);

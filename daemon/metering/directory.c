@@ -1,0 +1,158 @@
+#include "daemon/metering/directory.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum { NAMES_KNOWN = 1 << 16 }; /* at most; then it begins anew */
+
+/* What a name stands for. */
+struct entry {
+    const char *text;     /* a resource, a month */
+    int64_t number;       /* of a source */
+    struct meters meters; /* of a type */
+};
+
+static struct arena *arena; /* NULL: nothing is known */
+static struct names names;
+static struct entry *entries; /* by place */
+static int64_t meter_count;   /* of all meters, when theirs were learned */
+
+static const struct entry *find(struct batch *batch, char kind, const char *tenant,
+                                const char *name)
+{
+    size_t place;
+    const char *key = arena_format(batch->arena, "%c%s %s", kind, tenant, name);
+
+    return names_find(&names, key, &place) ? &entries[place] : NULL;
+}
+
+static const char *slot_name(struct arena *of, instant slot)
+{
+    return arena_format(of, "%" PRId64, slot);
+}
+
+/* ---- Looking up ---- */
+
+static bool look_up_resources(struct batch *batch, const char *tenant)
+{
+    batch->resources =
+        arena_allocate(batch->arena, batch->subjects.count + 1, sizeof *batch->resources);
+    for (size_t i = 0; i < batch->subjects.count; i++) {
+        const struct entry *entry = find(batch, 'r', tenant, batch->subjects.list[i]);
+        if (entry == NULL)
+            return false;
+        batch->resources[i] = entry->text;
+    }
+    return true;
+}
+
+static bool look_up_sources(struct batch *batch, const char *tenant)
+{
+    batch->source_numbers =
+        arena_allocate(batch->arena, batch->sources.count + 1, sizeof *batch->source_numbers);
+    for (size_t i = 0; i < batch->sources.count; i++) {
+        const struct entry *entry = find(batch, 's', tenant, batch->sources.list[i]);
+        if (entry == NULL)
+            return false;
+        batch->source_numbers[i] = entry->number;
+    }
+    return true;
+}
+
+static bool look_up_periods(struct batch *batch, const char *tenant)
+{
+    batch->periods = arena_allocate(batch->arena, batch->slot_count + 1, sizeof *batch->periods);
+    for (size_t i = 0; i < batch->slot_count; i++) {
+        const struct entry *entry =
+            find(batch, 'p', tenant, slot_name(batch->arena, batch->slots[i]));
+        if (entry == NULL)
+            return false;
+        batch->periods[i] = entry->text;
+    }
+    return true;
+}
+
+/* Types are all tenants'. */
+static bool look_up_meters(struct batch *batch)
+{
+    batch->meter_count = meter_count;
+    batch->meters = arena_allocate(batch->arena, batch->types.count + 1, sizeof *batch->meters);
+    for (size_t i = 0; i < batch->types.count; i++) {
+        const struct entry *entry = find(batch, 'm', "", batch->types.list[i]);
+        if (entry == NULL)
+            return false;
+        batch->meters[i] = entry->meters;
+    }
+    return true;
+}
+
+/* What a batch is given outlives what is known: this is forgotten while the batch is on its way. */
+static void copy_texts(struct arena *to, const char **texts, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        texts[i] = arena_text(to, texts[i]);
+}
+
+static void copy_meters(struct arena *to, struct meters *meters, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        meters[i] = meters_copy(to, &meters[i]);
+}
+
+bool directory_look_up(struct batch *batch, const char *tenant)
+{
+    if (arena == NULL || !look_up_meters(batch) || !look_up_sources(batch, tenant) ||
+        !look_up_resources(batch, tenant) || !look_up_periods(batch, tenant))
+        return false;
+    copy_texts(batch->arena, batch->resources, batch->subjects.count);
+    copy_texts(batch->arena, batch->periods, batch->slot_count);
+    copy_meters(batch->arena, batch->meters, batch->types.count);
+    return true;
+}
+
+/* ---- Learning ---- */
+
+static void begin(int64_t meters_there_are)
+{
+    arena = arena_new();
+    names = names_make(arena, NAMES_KNOWN);
+    entries = arena_allocate(arena, NAMES_KNOWN, sizeof *entries);
+    meter_count = meters_there_are;
+}
+
+void directory_forget(void)
+{
+    if (arena != NULL)
+        arena_free(&arena);
+}
+
+static struct entry *entry_of(char kind, const char *tenant, const char *name)
+{
+    return &entries[names_place(&names, arena_format(arena, "%c%s %s", kind, tenant, name))];
+}
+
+void directory_learn(const struct batch *batch, const char *tenant)
+{
+    size_t more =
+        batch->subjects.count + batch->sources.count + batch->types.count + batch->slot_count;
+
+    if (arena != NULL && (meter_count != batch->meter_count || names.count + more > NAMES_KNOWN))
+        directory_forget();
+    if (more > NAMES_KNOWN)
+        return;
+    if (arena == NULL)
+        begin(batch->meter_count);
+    for (size_t i = 0; i < batch->types.count; i++)
+        if (batch->meters[i].count > 0)
+            entry_of('m', "", batch->types.list[i])->meters = meters_copy(arena, &batch->meters[i]);
+    for (size_t i = 0; i < batch->sources.count; i++)
+        if (batch->source_numbers[i] != 0)
+            entry_of('s', tenant, batch->sources.list[i])->number = batch->source_numbers[i];
+    for (size_t i = 0; i < batch->subjects.count; i++)
+        if (batch->resources[i] != NULL)
+            entry_of('r', tenant, batch->subjects.list[i])->text =
+                arena_text(arena, batch->resources[i]);
+    for (size_t i = 0; i < batch->slot_count; i++)
+        entry_of('p', tenant, slot_name(batch->arena, batch->slots[i]))->text =
+            arena_text(arena, batch->periods[i]);
+}
