@@ -264,7 +264,7 @@ static const char *number_text(struct request *request, int64_t number)
     return arena_format(request_arena(request), "%" PRId64, number);
 }
 
-/* The times of the events that are stored. */
+/* The times of the events that are stored, and the quarter hours whose months are locked. */
 static void bind_times(struct request *request)
 {
     const struct ingest *ingest = ingest_of(request);
@@ -277,6 +277,9 @@ static void bind_times(struct request *request)
     }
     request_bind(request, "first_time", number_text(request, first));
     request_bind(request, "last_time", number_text(request, last));
+    request_bind(request, "first_slot", number_text(request, ingest->names.slots[0]));
+    request_bind(request, "last_slot",
+                 number_text(request, ingest->names.slots[ingest->names.slot_count - 1]));
 }
 
 static void bind_columns(struct request *request)
@@ -450,8 +453,6 @@ static enum step resolve(struct request *request)
     request_bind(request, "types", batch_names(request_arena(request), &names->types));
     request_bind(request, "sources", batch_names(request_arena(request), &names->sources));
     request_bind(request, "slots", batch_slots(names));
-    request_bind(request, "first_slot", number_text(request, names->slots[0]));
-    request_bind(request, "last_slot", number_text(request, names->slots[names->slot_count - 1]));
     request_prepend(request, &statement_plan_once);
     return request_query(request, &statement_resolve_events, take_names);
 }
