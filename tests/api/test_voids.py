@@ -115,6 +115,17 @@ class Voids(VoidTest):
         self.assertEqual(errors, {"/0/data/id": "event_void_unknown"})
         self.assertEqual(self.total(), 500)
 
+    def test_everything_at_once(self):
+        self.receipt([self.event("a", "5"), self.event("b", "7"), self.event("c", "9")])
+        batch = [self.event("n", "100"), self.void("v", "a"), self.event("t", "1"), self.void("w", "t"), self.event("b", "7"),
+                 self.event("c", "8"), self.event("x", "bad"), self.event("q", subject="later"), self.void("y", "none")]
+        query = {"partial": "true", "quarantine": "true"}
+        receipt = self.receipt(batch, query=query)
+        self.assertEqual((*self.counts(receipt), receipt["quarantined"]), (4, 1, 1, 2, 1))
+        receipt = self.receipt(batch, query=query)
+        self.assertEqual((*self.counts(receipt), receipt["quarantined"]), (0, 5, 1, 2, 1))
+        self.assertEqual(self.total(), 11600)
+
     def test_lines_of_them(self):
         self.receipt([self.event(str(place), "1") for place in range(300)])
         voids = [self.void(f"v{place}", str(place)) for place in range(0, 300, 2)]
