@@ -1,32 +1,27 @@
 /*
  * Events in. A first segment resolves the names of a batch, where the worker does not know them yet
- * (directory.h); then the batch is judged here. A second
- * one locks the months and the meters, claims the keys, and stores and counts all of it. Where a
- * key was there already it rolled back: a third one reads the digests of those, to tell duplicates
- * from conflicts, and the others are stored by themselves.
+ * (directory.h); then the batch is judged here. A second one locks the months and the meters,
+ * claims the keys, and stores and counts all of it. Where a key was there already it rolled back: a
+ * third one reads the digests of those, to tell duplicates from conflicts, and the others are
+ * stored by themselves. What the batch voids is looked up before it is stored (voids.h), what is to
+ * be held is held (quarantine.h), and what was rejected is noted (rejections.h) before the answer.
  */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/check.h"
-#include "common/metric.h"
 #include "daemon/http/environment.h"
 #include "daemon/http/request.h"
 #include "daemon/metering/directory.h"
 #include "daemon/metering/ingest.h"
 #include "daemon/metering/quarantine.h"
+#include "daemon/metering/receipt.h"
 #include "daemon/metering/rejections.h"
 #include "daemon/metering/voids.h"
 #include "operations.h"
-#include "proto/json.h"
-#include "proto/problem.h"
 #include "statements.h"
 
-enum {
-    EVENTS_TEXT_LIMIT = 64 * 1024 * 1024, /* bytes of a receipt */
-    ATTEMPTS_LIMIT = 10,                  /* segments that resolve or store */
-};
+enum { ATTEMPTS_LIMIT = 10 }; /* segments that resolve or store */
 
 static struct ingest *ingest_of(const struct request *request)
 {
@@ -34,34 +29,6 @@ static struct ingest *ingest_of(const struct request *request)
 }
 
 /* ---- Judging ---- */
-
-/* With the sentence and the pointer that belong to a code. */
-static struct verdict verdict_of(struct request *request, enum verdict_state state, size_t place,
-                                 const char *code, const char *attribute)
-{
-    const struct ingest *ingest = ingest_of(request);
-    const struct problem_kind *problem = problem_find(code);
-    char pointer[SCHEMA_POINTER_SIZE];
-
-    cloudevents_pointer(ingest->form, ingest->batch.events[place].index, attribute, pointer);
-    return (struct verdict){.state = state,
-                            .reason = problem->code,
-                            .detail = problem->detail[request_language(request)],
-                            .pointer = arena_text(request_arena(request), pointer)};
-}
-
-void ingest_reject(struct request *request, size_t place, const char *code, const char *attribute)
-{
-    struct ingest *ingest = ingest_of(request);
-    struct verdict verdict = verdict_of(request, REJECTED, place, code, attribute);
-    struct schema_error error = {.code = verdict.reason, .detail = verdict.detail};
-
-    snprintf(error.pointer, sizeof error.pointer, "%s", verdict.pointer);
-    ingest->errors->total++;
-    if (ingest->errors->count < SCHEMA_ERRORS_LIMIT)
-        ingest->errors->list[ingest->errors->count++] = error;
-    ingest->verdicts[place] = verdict;
-}
 
 static void take_over_error(struct verdict *verdict, const struct schema_error *error)
 {
@@ -90,89 +57,11 @@ static void judge(struct request *request)
     }
 }
 
-/* ---- The receipt ---- */
-
-static void write_member(struct buffer *buffer, const char *name, const char *value)
-{
-    buffer_append_format(buffer, ",\"%s\":", name);
-    if (value == NULL)
-        buffer_append_text(buffer, "null");
-    else
-        json_write_text(buffer, slice_of(value));
-}
-
-static void write_verdict(struct request *request, struct buffer *buffer, size_t place)
-{
-    static const char *const NAMES[] = {[DUPLICATE] = "duplicate",
-                                        [CONFLICT] = "conflict",
-                                        [REJECTED] = "rejected",
-                                        [QUARANTINED] = "quarantined"};
-    const struct ingest *ingest = ingest_of(request);
-    const struct verdict *verdict = &ingest->verdicts[place];
-    const struct cloudevent *event = &ingest->batch.events[place];
-    char digest[SHA256_HEX_SIZE];
-
-    hex_write(event->digest, sizeof event->digest, digest);
-    buffer_append_format(buffer, "{\"index\":%zu", event->index);
-    write_member(buffer, "id", event->id);
-    write_member(buffer, "source", event->source);
-    write_member(buffer, "state", NAMES[verdict->state]);
-    write_member(buffer, "reason", verdict->reason);
-    write_member(buffer, "detail", verdict->detail);
-    write_member(buffer, "pointer", verdict->pointer);
-    write_member(buffer, "digest", verdict->stored_digest);
-    write_member(buffer, "received_digest", verdict->stored_digest == NULL ? NULL : digest);
-    buffer_append_character(buffer, '}');
-}
-
-static size_t count_state(const struct ingest *ingest, enum verdict_state state)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < ingest->batch.count; i++)
-        count += ingest->verdicts[i].state == state;
-    return count;
-}
-
-/* Counts the batch's events in that state, also for the metrics. */
-static size_t tally(const struct ingest *ingest, enum verdict_state state, enum metric metric)
-{
-    size_t count = count_state(ingest, state);
-
-    metric_add(metric, (int64_t)count);
-    return count;
-}
-
-static enum step write_receipt(struct request *request)
-{
-    const struct ingest *ingest = ingest_of(request);
-    struct buffer body = buffer_make(EVENTS_TEXT_LIMIT);
-    const char *comma = "";
-
-    buffer_append_format(&body,
-                         "{\"accepted\":%zu,\"duplicates\":%zu,\"conflicts\":%zu,\"rejected\":%zu,"
-                         "\"quarantined\":%zu,\"events\":[",
-                         tally(ingest, ACCEPTED, METRIC_EVENTS_ACCEPTED),
-                         tally(ingest, DUPLICATE, METRIC_EVENTS_DUPLICATE),
-                         tally(ingest, CONFLICT, METRIC_EVENTS_CONFLICT),
-                         tally(ingest, REJECTED, METRIC_EVENTS_REJECTED),
-                         tally(ingest, QUARANTINED, METRIC_EVENTS_QUARANTINED));
-    for (size_t i = 0; i < ingest->batch.count; i++)
-        if (ingest->verdicts[i].state != ACCEPTED) {
-            buffer_append_text(&body, comma);
-            write_verdict(request, &body, i);
-            comma = ",";
-        }
-    buffer_append_text(&body, "]}");
-    check(!buffer_overflowed(&body));
-    enum step next = request_answer_bytes(request, 200, "application/json", buffer_slice(&body));
-    buffer_free(&body);
-    return next;
-}
+/* ---- The answer ---- */
 
 static enum step release(struct request *request)
 {
-    return quarantine_release(request, write_receipt);
+    return quarantine_release(request, receipt_answer);
 }
 
 static enum step answer_receipt(struct request *request)
@@ -186,24 +75,6 @@ static enum step refuse_all(struct request *request)
 }
 
 /* ---- Keys that are there ---- */
-
-void ingest_compare(struct request *request, size_t place, const char *stored)
-{
-    const struct cloudevent *event = &ingest_of(request)->batch.events[place];
-    struct verdict *verdict = &ingest_of(request)->verdicts[place];
-    char pointer[SCHEMA_POINTER_SIZE];
-    char received[SHA256_HEX_SIZE];
-
-    hex_write(event->digest, sizeof event->digest, received);
-    cloudevents_pointer(ingest_of(request)->form, event->index, "", pointer);
-    verdict->pointer = arena_text(request_arena(request), pointer);
-    verdict->stored_digest = arena_text(request_arena(request), stored);
-    verdict->state = strcmp(received, stored) == 0 ? DUPLICATE : CONFLICT;
-    if (verdict->state == CONFLICT) {
-        verdict->reason = "event_conflict";
-        verdict->detail = problem_find(verdict->reason)->detail[request_language(request)];
-    }
-}
 
 static enum step resolve(struct request *request);
 static enum step store(struct request *request);
@@ -357,7 +228,7 @@ static void judge_names(struct request *request)
             continue;
         const char *attribute = attribute_of(request, reason, property);
         if (ingest->quarantine && quarantine_takes(reason))
-            ingest->verdicts[i] = verdict_of(request, QUARANTINED, i, reason, attribute);
+            ingest->verdicts[i] = ingest_verdict(request, QUARANTINED, i, reason, attribute);
         else
             ingest_reject(request, i, reason, attribute);
     }

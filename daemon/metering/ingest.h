@@ -57,11 +57,19 @@ struct ingest {
     struct voidings voids;
 };
 
+/* A verdict with the sentence and the pointer that belong to a code. */
+struct verdict ingest_verdict(struct request *request, enum verdict_state state, size_t place,
+                              const char *code, const char *attribute);
+
 /* Rejects an event, with a pointer to `attribute` of it ("data/id"). */
 void ingest_reject(struct request *request, size_t place, const char *code, const char *attribute);
 
 /* Tells a duplicate from a conflict: the same key with content of that digest, in hexadecimal. */
 void ingest_compare(struct request *request, size_t place, const char *stored);
+
+/* Appends the attributes that an event has, and what is wrong with it, as members of a JSON object
+ * behind others. */
+void ingest_describe(const struct ingest *ingest, size_t place, struct buffer *row);
 
 /* Goes on once each event was judged: refuses the batch, or stores what is good. */
 enum step ingest_settle(struct request *request);

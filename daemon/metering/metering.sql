@@ -366,9 +366,9 @@ with forgotten as (
 insert into rejected_events (tenant_id, number, source, id, type, subject, reason, pointer)
 select :tenant, b.number << 14 | s.place, s.source, s.id, s.type, s.subject, s.reason, s.pointer
 from batch b
-cross join (select e.source, e.id, e.type, e.subject, e.reason, e.pointer, row_number() over () as place
+cross join (select e.source, e.id, e.type, e.subject, e.reason, e.pointer, row_number() over (order by e.position) as place
             from json_to_recordset(:rejected::json) as e(
-                source text, id text, type text, subject text, reason text, pointer text)) s
+                position integer, source text, id text, type text, subject text, reason text, pointer text)) s
 
 -- A week after they came, and what is held when it is too old to be taken.
 -- statement: forget_untaken_events

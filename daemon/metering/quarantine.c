@@ -5,7 +5,6 @@
 
 #include "common/check.h"
 #include "daemon/db/array.h"
-#include "proto/json.h"
 #include "statements.h"
 
 bool quarantine_takes(const char *reason)
@@ -19,19 +18,10 @@ bool quarantine_takes(const char *reason)
 static void write_row(const struct ingest *ingest, size_t place, struct buffer *rows)
 {
     const struct cloudevent *event = &ingest->batch.events[place];
-    const struct verdict *verdict = &ingest->verdicts[place];
-    const struct {
-        const char *name, *value;
-    } members[] = {{"source", event->source},   {"id", event->id},
-                   {"type", event->type},       {"subject", event->subject},
-                   {"reason", verdict->reason}, {"pointer", verdict->pointer}};
 
     buffer_append_format(rows, "%s{\"position\":%zu,\"at\":", rows->length > 1 ? "," : "", place);
     buffer_append_integer(rows, event->time);
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        buffer_append_format(rows, ",\"%s\":", members[i].name);
-        json_write_text(rows, slice_of(members[i].value));
-    }
+    ingest_describe(ingest, place, rows);
     buffer_append_text(rows, ",\"data\":");
     buffer_append_slice(rows, event->data);
     buffer_append_character(rows, '}');

@@ -1,26 +1,7 @@
 #include "daemon/metering/rejections.h"
 
 #include "common/check.h"
-#include "proto/json.h"
 #include "statements.h"
-
-static void write_row(const struct cloudevent *event, const struct verdict *verdict,
-                      struct buffer *rows)
-{
-    const struct {
-        const char *name, *value;
-    } members[] = {{"source", event->source},   {"id", event->id},
-                   {"type", event->type},       {"subject", event->subject},
-                   {"reason", verdict->reason}, {"pointer", verdict->pointer}};
-
-    for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
-        if (members[i].value == NULL)
-            continue;
-        buffer_append_format(rows, "%s\"%s\":", rows->data[rows->length - 1] == '{' ? "" : ",",
-                             members[i].name);
-        json_write_text(rows, slice_of(members[i].value));
-    }
-}
 
 /* The rows, a JSON array in the arena; NULL when there is none. */
 static const char *write_rows(struct request *request)
@@ -33,8 +14,8 @@ static const char *write_rows(struct request *request)
         enum verdict_state state = ingest->verdicts[i].state;
         if (state != REJECTED && state != CONFLICT)
             continue;
-        buffer_append_text(&rows, count++ == 0 ? "[{" : ",{");
-        write_row(&ingest->batch.events[i], &ingest->verdicts[i], &rows);
+        buffer_append_format(&rows, "%s{\"position\":%zu", count++ == 0 ? "[" : ",", i);
+        ingest_describe(ingest, i, &rows);
         buffer_append_character(&rows, '}');
     }
     buffer_append_character(&rows, ']');

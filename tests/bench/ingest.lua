@@ -1,17 +1,19 @@
 -- Batches of events that were never sent before, of many tenants by turns.
---     wrk ... -- KEYS BATCH PREFIX
+--     wrk ... -- KEYS BATCH PREFIX [TIME]
 -- KEYS has a line "key subject subject..." a tenant; an event's id is PREFIX and twelve digits, in
--- ascending order, as UUIDs of version 7 are.
-local senders, batch, number, turn = {}, 0, 0, 0
+-- ascending order, as UUIDs of version 7 are. A batch of 1 is sent as an event. TIME is that of all events; so a second
+-- run sends the same as the first.
+local senders, batch, number, turn, fixed = {}, 0, 0, 0, nil
 
 function init(arguments)
-    batch = tonumber(arguments[2])
+    batch, fixed = tonumber(arguments[2]), arguments[4]
+    local media = batch == 1 and "application/cloudevents+json" or "application/cloudevents-batch+json"
     for line in io.lines(arguments[1]) do
         local sender = {heads = {}}
         for word in line:gmatch("%S+") do
             if sender.headers == nil then
                 sender.headers = {["Authorization"] = "Bearer " .. word,
-                                  ["Content-Type"] = "application/cloudevents-batch+json"}
+                                  ["Content-Type"] = media}
             else
                 table.insert(sender.heads, '{"specversion":"1.0","source":"/bench",' ..
                     '"type":"bench.used","subject":"' .. word .. '","time":"%s",' ..
@@ -24,7 +26,7 @@ end
 
 function request()
     local sender = senders[turn % #senders + 1]
-    local time = os.date("!%Y-%m-%dT%H:%M:%SZ")
+    local time = fixed or os.date("!%Y-%m-%dT%H:%M:%SZ")
     local heads, body = {}, {}
     for place, head in ipairs(sender.heads) do
         heads[place] = head:format(time)
@@ -34,8 +36,8 @@ function request()
         body[place] = heads[place % #heads + 1] .. string.format('%012d"}', number)
     end
     turn = turn + 1
-    return wrk.format("POST", "/v1/events", sender.headers,
-                      "[" .. table.concat(body, ",") .. "]")
+    local text = batch == 1 and body[1] or "[" .. table.concat(body, ",") .. "]"
+    return wrk.format("POST", "/v1/events", sender.headers, text)
 end
 
 function done(summary)

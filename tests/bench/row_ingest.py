@@ -1,4 +1,4 @@
-"""ingest_100, ingest_1000: events in, acknowledged after commit."""
+"""ingest_100, ingest_1000, ingest_hot, ingest_single, replay: events in, acknowledged after commit."""
 
 import datetime
 import os
@@ -6,12 +6,15 @@ import re
 
 from load import wrk
 from measuring import compare
+from row_resource import pgbench
 from world import World, running
 
 TENANTS, RESOURCES = 200, 2
 CONNECTIONS = 8  # the workers' connections to the database, two times four
 STORED = 1_000_000
 COPIED = 100_000  # events of one COPY
+SINGLE_CONNECTIONS = 64
+ACCOUNTS_SCALE = 10  # of pgbench: 1,000,000 rows
 QUANTITY = '{"quantity": "12"}'
 
 PLAIN_TABLE = """
@@ -65,6 +68,9 @@ class Ingest:
         with open(self.keys, "w", encoding="utf-8") as file:
             file.writelines(f"{tenant['key']} {' '.join(tenant['resources'])}\n"
                             for tenant in self.tenants)
+        self.hot = os.path.join(plan.directory, "hot")
+        with open(self.hot, "w", encoding="utf-8") as file:
+            file.write(f"{self.tenants[0]['key']} {self.tenants[0]['resources'][0]}\n")
         self.rows = os.path.join(plan.directory, "rows")
         self.count = 0
         database = self.world.database
@@ -97,20 +103,58 @@ class Ingest:
     def stored(self):
         return self.world.database.value("select count(*) from event_keys")
 
-    def send(self, batch):
+    def send(self, batch, keys=None, connections=CONNECTIONS):
         """Events a second. What was acknowledged must be there."""
         before = self.stored()
-        counted = wrk(self.daemon.port, "/v1/events", self.plan.seconds, CONNECTIONS, "ingest.lua",
-                      (self.keys, batch, self.prefix()))
+        counted = wrk(self.daemon.port, "/v1/events", self.plan.seconds, connections, "ingest.lua",
+                      (keys or self.keys, batch, self.prefix()))
         acknowledged = counted["requests"] * batch
         if self.stored() - before < acknowledged:
             raise AssertionError(f"{acknowledged} events were acknowledged, and fewer are stored")
         return acknowledged * 1e6 / counted["microseconds"]
 
+    def send_dated(self, seconds, prefix):
+        """Events a second, the same at each call with a prefix."""
+        counted = wrk(self.daemon.port, "/v1/events", seconds, CONNECTIONS, "ingest.lua",
+                      (self.keys, 1000, prefix, self.time))
+        return counted["requests"] * 1000 * 1e6 / counted["microseconds"]
+
+    def send_new(self):
+        self.time = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return self.send_dated(self.plan.seconds, self.prefix())
+
+    def send_again(self):
+        """Only what was stored before, which adds nothing."""
+        before = self.stored()
+        found = self.send_dated(max(self.plan.seconds // 4, 1), f"0199{self.count:04x}-0000-7000-8000-")
+        if self.stored() != before:
+            raise AssertionError(f"{self.stored() - before} events were stored twice, or were new")
+        return found
+
+    def transactions(self):
+        shown = pgbench(self.world, "-n", "-N", "-M", "prepared", "-c", str(SINGLE_CONNECTIONS), "-j", "1",
+                        "-T", str(self.plan.seconds))
+        return float(re.search(r"^tps = ([0-9.]+)", shown, re.MULTILINE).group(1))
+
+    def prepare_pgbench(self):
+        self.world.database.execute("create database bench")
+        pgbench(self.world, "-i", "-q", "-s", str(ACCOUNTS_SCALE))
+
 
 def measure(plan):
     with running() as daemon:
         ingest = Ingest(plan, daemon)
-        return [compare(f"ingest_{batch}", "events/s", "COPY, one session", plan.rounds,
+        rows = [compare(f"ingest_{batch}", "events/s", "COPY, one session", plan.rounds,
                         lambda: ingest.copy(batch), lambda: ingest.send(batch))
                 for batch in (100, 1000) if plan.wants(f"ingest_{batch}")]
+        if plan.wants("ingest_hot"):
+            rows.append(compare("ingest_hot", "events/s", "the same over 200 tenants", plan.rounds,
+                                lambda: ingest.send(1000), lambda: ingest.send(1000, ingest.hot)))
+        if plan.wants("ingest_single"):
+            ingest.prepare_pgbench()
+            rows.append(compare("ingest_single", "events/s", "pgbench -N, 64 clients", plan.rounds,
+                                ingest.transactions, lambda: ingest.send(1, connections=SINGLE_CONNECTIONS)))
+        if plan.wants("replay"):
+            rows.append(compare("replay", "events/s", "new ones, in batches of 1,000", plan.rounds,
+                                ingest.send_new, ingest.send_again))
+        return rows
