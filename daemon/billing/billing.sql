@@ -45,14 +45,16 @@ json_build_object(
 
 -- What a line's meter counted, day by day in the zone of the bill: of events and traffic, and of the
 -- history of states. Of slots that were counted anew in the month, what they had before comes off.
--- fragment: metered_days(l, i)
+-- fragment: metered_days(l, i, m)
 (select coalesce(json_agg(json_build_object(
-     'day', d.day, 'total', number_text(d.total), 'count', d.count,
+     'day', d.day, 'value', number_text(d.value), 'total', number_text(d.total), 'count', d.count,
      'maximum', number_text(d.maximum)) order by d.day), '[]')
  from (select (u.slot at time zone i.time_zone)::date as day, sum(case when u.counts then u.total else -u.total end) as total,
               sum(case when u.counts then u.count else -u.count end) as count,
-              coalesce(max(u.maximum) filter (where u.counts), 0) as maximum
-       from (select u.slot, u.total, u.count, u.maximum, u.period = i.period as counts
+              coalesce(max(u.maximum) filter (where u.counts), 0) as maximum,
+              coalesce({{usage_value m, u, u.counts}}, 0)
+              - case when m.aggregation in ('sum', 'count') then coalesce({{usage_value m, u, not u.counts}}, 0) else 0 end as value
+       from (select u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member, u.period = i.period as counts
              from usage_all u
              where u.tenant_id = l.tenant_id and u.resource_id = l.resource_id and u.meter_id = l.meter_id
                and u.slot >= usage_slot(l.service_starts_at) and u.slot < l.service_ends_at
@@ -62,7 +64,7 @@ json_build_object(
 
 -- fragment: derived_days(l, i)
 (select coalesce(json_agg(json_build_object(
-     'day', d.day, 'total', number_text(d.quantity), 'count', 1,
+     'day', d.day, 'value', number_text(d.quantity), 'total', number_text(d.quantity), 'count', 1,
      'maximum', number_text(d.quantity)) order by d.day), '[]')
  from resource_days(l.service_starts_at, l.service_ends_at, i.time_zone, l.tenant_id) d
  where d.resource_id = l.resource_id)
@@ -214,7 +216,7 @@ select json_build_object(
     'tax', json_build_object('category', l.tax_category, 'rate', number_text(l.tax_rate),
                              'amount', money(l.tax, i.currency)),
     'usage', case when m.source = 'derived' then {{derived_days l, i}}
-                  else {{metered_days l, i}} end) as document
+                  else {{metered_days l, i, m}} end) as document
 from invoices i
 join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
 join plans p on p.id = l.plan_id
@@ -408,7 +410,7 @@ with month as (
     from day where number is not null group by resource_id, number
 ), counted as materialized (
     select u.resource_id, u.meter_id, to_char(u.slot at time zone m.time_zone, 'YYYY-MM') as own_month,
-           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.members
+           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m join usage_all u on u.tenant_id = :tenant and u.period = m.period
 ), late as (
     select c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
@@ -417,24 +419,26 @@ with month as (
     from month m join usage_restatements r on r.tenant_id = :tenant and r.period = m.period
 ), part as (
     select c.resource_id, c.meter_id, c.own_month, true as now, false as before,
-           c.slot, c.total, c.count, c.minimum, c.maximum, c.latest_at, c.latest, c.members
+           c.slot, c.total, c.count, c.minimum, c.maximum, c.latest_at, c.latest, c.member
     from counted c
     union all
     select l.resource_id, l.meter_id, l.own_month, coalesce(s.period > m.period, true), coalesce(s.period >= m.period, true),
-           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.members
+           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m cross join late l
     join usage_all u on u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
         and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
         and u.period < m.period
-    cross join superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) as s(period)
+    cross join lateral (
+        select case when exists (select from usage_restatements r where r.tenant_id = :tenant)
+                    then superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) end as period) s
 ), usage as (
     select u.resource_id, u.number, u.meter_id, u.own_month,
            {{usage_value meter, u, u.now}} as whole, {{usage_value meter, u, u.before}} as already
     from (select p.resource_id, {{assignment_at :tenant, p.resource_id, p.slot}} as number, p.meter_id, p.own_month,
-                 p.now, p.before, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.members from part p) u
+                 p.now, p.before, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.member from part p) u
     join meters meter on meter.id = u.meter_id
     group by u.resource_id, u.number, u.meter_id, u.own_month, meter.aggregation, meter.divide_by
-    having bool_or(u.now <> u.before)
+    having bool_or(u.now <> u.before) and (sum(u.count) filter (where u.now) <> 0 or bool_or(u.before))
 ), charged as (
     select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
            coalesce(a.ends_at, 'infinity') as ends_at, c.charge, c.place
@@ -708,7 +712,7 @@ with month as (
     join meters meter on meter.code = c.charge ->> 'meter'
     cross join lateral (select {{adds_up meter}} as sums) s
 ), used as (
-    select u.slot, u.period, u.resource_id, u.meter_id, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.members
+    select u.slot, u.period, u.resource_id, u.meter_id, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from usage_all u
     where u.tenant_id = :tenant
       and (u.period = :period
@@ -717,7 +721,8 @@ with month as (
               and superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) = :period)
 ), counted as (
     select c.resource_id, c.code, c.begins,
-           case when c.sums then {{usage_value c, u, u.period = m.period}} - coalesce({{usage_value c, u, u.period < m.period}}, 0)
+           case when c.sums
+                then coalesce({{usage_value c, u, u.period = m.period}}, 0) - coalesce({{usage_value c, u, u.period < m.period}}, 0)
                 else {{usage_value c, u, u.period = m.period and u.slot >= m.starts_at}} end as quantity
     from month m
     cross join used u

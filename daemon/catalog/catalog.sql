@@ -136,11 +136,13 @@ from body, jsonb_to_recordset(body.charges) as c(meter text, price jsonb)
 where c.meter is not null and not exists (
     select from meters m
     where m.code = c.meter
-      and (c.price ->> 'model' <> 'percentage' or (m.source = 'events' and m.aggregation = 'sum' and m.divide_by is null))
+      and (c.price ->> 'model' <> 'percentage'
+           or (m.source = 'events' and m.aggregation = 'sum' and m.divide_by is null
+               and not exists (select from back_computations b where b.meter_id = m.id)))
       and (m.source = 'events' or coalesce(m.resource_kind, 'broadband') = coalesce(kind, m.resource_kind, 'broadband')))
 
 -- fragment: unfit_detail(u)
-format('There is no meter %s, or it counts for another kind of resource, or it does not sum the values of events as they are, as a percentage wants; see GET /v1/meters.', u.meter)
+format('There is no meter %s, or it counts for another kind of resource, or it does not sum the values of events as they came, as a percentage wants; see GET /v1/meters.', u.meter)
 
 -- statement: create_plan keyed
 -- A plan begins with the draft of its first version. Every meter that a charge names must be there.

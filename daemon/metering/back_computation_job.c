@@ -1,12 +1,10 @@
 #include "daemon/metering/metering.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "proto/json.h"
 #include "statements.h"
 
-enum { COMPUTE_BATCHES = 20 }; /* batches of one transaction, of 10,000 events each at most */
+/* Of one transaction, as they are stored: some ten thousand events. */
+#define COMPUTE_BYTES "500000"
 
 /* How many of something a statement tells; 0 too after a failure, which the commit tells. */
 static int64_t tell(PGresult *rows, const char *column)
@@ -20,10 +18,8 @@ static int64_t tell(PGresult *rows, const char *column)
 /* False when it is to be run again. */
 static bool compute(struct job *job, const char *meter)
 {
-    char batch[24];
     int64_t total = 0, done = job->done, computed = 1;
 
-    snprintf(batch, sizeof batch, "%d", COMPUTE_BATCHES);
     while (computed > 0 && !job_stopping(job)) {
         session_begin(job->session);
         if (total == 0)
@@ -31,7 +27,7 @@ static bool compute(struct job *job, const char *meter)
                                                   "meter", meter, NULL),
                                 "batches");
         computed = tell(session_run_named(job->session, &statement_back_compute, "meter", meter,
-                                          "batch", batch, NULL),
+                                          "bytes", COMPUTE_BYTES, NULL),
                         "computed");
         done += computed;
         job_progress(job, done, total);

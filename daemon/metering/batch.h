@@ -73,7 +73,7 @@ struct batch_columns {
     const char *types, *subjects, *resources, *periods;
     const char *source_at, *ids, *type_at, *subject_at, *period_at, *times;
     const char *data; /* a JSON array */
-    const char *sums; /* what is added to usage: a JSON array of rows of usage_deltas */
+    const char *sums; /* what is added to usage (sums.h); NULL: it is too much */
     /* Of subjects that are external ids, as what they were resolved to. */
     const char *named_subjects, *named_resources;
 };

@@ -126,9 +126,34 @@ void directory_forget(void)
         arena_free(&arena);
 }
 
-static struct entry *entry_of(char kind, const char *tenant, const char *name)
+size_t directory_used(void)
 {
-    return &entries[names_place(&names, arena_format(arena, "%c%s %s", kind, tenant, name))];
+    return arena == NULL ? 0 : arena_used(arena);
+}
+
+/* What is known of a name; a new entry where it is not. */
+static struct entry *entry_of(const struct batch *batch, char kind, const char *tenant,
+                              const char *name)
+{
+    size_t place;
+    const char *key = arena_format(batch->arena, "%c%s %s", kind, tenant, name);
+
+    if (!names_find(&names, key, &place))
+        place = names_place(&names, arena_text(arena, key));
+    return &entries[place];
+}
+
+static void learn_text(struct entry *entry, const char *text)
+{
+    if (entry->text == NULL || strcmp(entry->text, text) != 0)
+        entry->text = arena_text(arena, text);
+}
+
+/* The meters of a type are other ones only where there are more of all. */
+static void learn_meters(struct entry *entry, const struct meters *meters)
+{
+    if (entry->meters.count == 0)
+        entry->meters = meters_copy(arena, meters);
 }
 
 void directory_learn(const struct batch *batch, const char *tenant)
@@ -144,15 +169,14 @@ void directory_learn(const struct batch *batch, const char *tenant)
         begin(batch->meter_count);
     for (size_t i = 0; i < batch->types.count; i++)
         if (batch->meters[i].count > 0)
-            entry_of('m', "", batch->types.list[i])->meters = meters_copy(arena, &batch->meters[i]);
+            learn_meters(entry_of(batch, 'm', "", batch->types.list[i]), &batch->meters[i]);
     for (size_t i = 0; i < batch->sources.count; i++)
         if (batch->source_numbers[i] != 0)
-            entry_of('s', tenant, batch->sources.list[i])->number = batch->source_numbers[i];
+            entry_of(batch, 's', tenant, batch->sources.list[i])->number = batch->source_numbers[i];
     for (size_t i = 0; i < batch->subjects.count; i++)
         if (batch->resources[i] != NULL)
-            entry_of('r', tenant, batch->subjects.list[i])->text =
-                arena_text(arena, batch->resources[i]);
+            learn_text(entry_of(batch, 'r', tenant, batch->subjects.list[i]), batch->resources[i]);
     for (size_t i = 0; i < batch->slot_count; i++)
-        entry_of('p', tenant, slot_name(batch->arena, batch->slots[i]))->text =
-            arena_text(arena, batch->periods[i]);
+        learn_text(entry_of(batch, 'p', tenant, slot_name(batch->arena, batch->slots[i])),
+                   batch->periods[i]);
 }

@@ -11,6 +11,7 @@
 #define DAEMON_METERING_DIRECTORY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "daemon/metering/batch.h"
 
@@ -22,5 +23,8 @@ bool directory_look_up(struct batch *batch, const char *tenant);
 void directory_learn(const struct batch *batch, const char *tenant);
 
 void directory_forget(void);
+
+/* Bytes that it takes. */
+size_t directory_used(void);
 
 #endif

@@ -153,7 +153,8 @@ static void bind_times(struct request *request)
                  number_text(request, ingest->names.slots[ingest->names.slot_count - 1]));
 }
 
-static void bind_columns(struct request *request)
+/* False where what they add to usage is more than a statement takes. */
+static bool bind_columns(struct request *request)
 {
     const struct ingest *ingest = ingest_of(request);
     struct batch_columns columns = batch_store(&ingest->names, ingest->going, ingest->going_count);
@@ -173,6 +174,7 @@ static void bind_columns(struct request *request)
     request_bind(request, "sums", columns.sums);
     request_bind(request, "named_subjects", columns.named_subjects);
     request_bind(request, "named_resources", columns.named_resources);
+    return columns.sums != NULL;
 }
 
 static enum step store(struct request *request)
@@ -184,7 +186,8 @@ static enum step store(struct request *request)
     if (ingest->attempts++ == ATTEMPTS_LIMIT)
         return give_up(request);
     bind_times(request);
-    bind_columns(request);
+    if (!bind_columns(request))
+        return request_refuse(request, "body_too_large", NULL);
     bool voids = voids_bind(request);
     request_prepend(request, voids ? &statement_lock_for_voids : &statement_lock_for_events);
     return request_query_unless(
@@ -234,12 +237,20 @@ static void judge_names(struct request *request)
     }
 }
 
-/* Those that were passed over for another one of their key are looked at again. */
+/* Those that were passed over for another one of their key, which was not found to be there, are
+ * looked at again. */
 static void take_back_doubles(struct ingest *ingest)
 {
-    for (size_t i = 0; i < ingest->double_count; i++)
-        ingest->verdicts[ingest->doubles[i].place] = (struct verdict){.state = ACCEPTED};
-    ingest->double_count = 0;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < ingest->double_count; i++) {
+        struct twice twice = ingest->doubles[i];
+        if (ingest->verdicts[twice.first].state == ACCEPTED)
+            ingest->verdicts[twice.place] = (struct verdict){.state = ACCEPTED};
+        else
+            ingest->doubles[kept++] = twice;
+    }
+    ingest->double_count = kept;
 }
 
 /* Of a key that was sent twice, the first that is good goes. */

@@ -1,28 +1,22 @@
 #include "daemon/metering/metering.h"
 
-#include <stdio.h>
-
 #include "statements.h"
 
-enum {
-    FOLD_BATCH = 10000, /* deltas of one transaction */
-    FOLD_PERIOD = 15,   /* seconds */
-    NUMBER_SIZE = 24,
-};
+enum { FOLD_PERIOD = 15 }; /* seconds */
 
-/* The number of deltas folded; 0 too after a failure, which the commit tells. */
-static int64_t fold_batch(struct session *session)
+/* Of one transaction: deltas, and different values that they bring. */
+#define FOLD_DELTAS "10000"
+#define FOLD_MEMBERS "200000"
+
+/* Whether there may be more; not after a failure, which the commit tells. */
+static bool fold_some(struct session *session)
 {
-    char batch[NUMBER_SIZE];
-    const char *const values[] = {batch};
-    PGresult *result;
-    int64_t folded;
+    PGresult *rows = session_run_named(session, &statement_fold_usage, "batch", FOLD_DELTAS,
+                                       "members", FOLD_MEMBERS, NULL);
+    bool more = result_text(rows, 0, "more")[0] == 't';
 
-    snprintf(batch, sizeof batch, "%d", FOLD_BATCH);
-    result = session_run(session, &statement_fold_usage, values);
-    folded = result_number(result, 0, "folded");
-    PQclear(result);
-    return folded;
+    PQclear(rows);
+    return more;
 }
 
 static bool fold(struct job *job)
@@ -32,7 +26,7 @@ static bool fold(struct job *job)
     while (more && !job_stopping(job)) {
         session_begin(job->session);
         PQclear(session_run(job->session, &statement_lock_folding, NULL));
-        more = fold_batch(job->session) == FOLD_BATCH;
+        more = fold_some(job->session);
         if (!job_commit(job))
             return false;
     }

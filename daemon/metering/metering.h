@@ -7,9 +7,10 @@
  *   there both or neither.
  * - A batch counts for the meters that there were when it was stored: who adds a meter waits for
  *   those who store. Back-computation counts those from before, by their numbers.
- * - What is voided is taken off by counting its slots anew from what is stored, while nobody stores
- *   or folds them. Of a settled month nothing is changed: a later one restates them
- *   (usage_restatements), and what counts now is in view usage_current.
+ * - What is voided is taken off what counts from then on: of sums and counts as a delta of less
+ * than nothing, of all else by counting its slots anew from what is stored, while nobody stores or
+ * folds them. Of a settled month nothing is changed: a later one has the delta, or restates the
+ * slots (usage_restatements), and what counts now is in view usage_current.
  * - Usage is folded slots and deltas not folded yet, read together in one snapshot (view
  * usage_all); folding moves a delta from one to the other in one statement.
  * - Who writes usage holds the locks of the months in which it can come to count, shared

@@ -16,7 +16,7 @@ usage_quantity(case m.aggregation
     when 'count' then sum(u.count) filter (where m.aggregation = 'count' and (wanted))
     when 'max' then max(u.maximum) filter (where m.aggregation = 'max' and (wanted))
     when 'min' then min(u.minimum) filter (where m.aggregation = 'min' and (wanted))
-    when 'unique' then count_members(array_agg(u.members) filter (where m.aggregation = 'unique' and (wanted)))
+    when 'unique' then count(distinct u.member) filter (where m.aggregation = 'unique' and (wanted))
     else (array_agg(u.latest order by u.latest_at desc, u.latest desc) filter (where m.aggregation = 'latest' and (wanted)))[1]
     end, m.divide_by)
 
@@ -64,19 +64,29 @@ select case when c.wrong is null then 'ok' else 'value_refused' end as outcome, 
        {{meter_document m}} as document, '/v1/meters/' || m.id as location
 from checked c left join made m on true
 
+-- Where a percentage prices them, events keep to the months that they were counted in when they came.
 -- statement: queue_back_computation keyed
 with checked as (
-    select m.id, case when m.source <> 'events' or c.meter_id is not null then 'state_conflict' else 'ok' end as outcome
-    from meters m left join back_computations c on c.meter_id = m.id
+    select m.id, case when m.source <> 'events' or c.ended_at is not null or percentages.any_of
+                      then 'state_conflict' else 'ok' end as outcome,
+           case when percentages.any_of then 'A plan prices the events of this meter by percentages; make another meter.'
+                else 'Only meters of events count what was stored before, and each once.' end as detail
+    from meters m
+    left join back_computations c on c.meter_id = m.id
+    cross join lateral (
+        select exists (select from plan_versions v cross join lateral jsonb_array_elements(v.charges) as e(charge)
+                       where e.charge ->> 'meter' = m.code and e.charge -> 'price' ->> 'model' = 'percentage') as any_of)
+        as percentages
     where m.id = :meter_id
 ), queued as (
     {{queue_operation :new_op, null, 'back_computation', (select jsonb_build_object('meter_id', c.id) from checked c), (select 'back_computation ' || c.id from checked c), (select c.outcome = 'ok' from checked c)}}
 ), begun as (
     insert into back_computations (meter_id, operation_id)
     select c.id, q.id from checked c, queued q
+    on conflict (meter_id) do update set operation_id = excluded.operation_id
 )
 select case when c.outcome = 'ok' and q.id is null then 'state_conflict' else c.outcome end as outcome,
-       'Only meters of events count what was stored before, and each once.' as detail,
+       case c.outcome when 'ok' then 'It is being done.' else c.detail end as detail,
        json_build_object('operation_id', q.id, 'meter_id', c.id) as document, '/v1/operations/' || q.id as location
 from checked c left join queued q on true
 
@@ -84,7 +94,7 @@ from checked c left join queued q on true
 select count(*) as batches from batches_before(:meter)
 
 -- statement: back_compute
-select back_compute(:meter, :batch::integer) as computed
+select back_compute(:meter, :bytes::integer) as computed
 
 -- ---- Events ----
 
@@ -208,20 +218,15 @@ select f.batch from fresh f
 -- Of events to be voided, in the order in which they are asked for: the number of each, 0 where it is not there, what it is,
 -- and the month from which it would count no more; and whether what voids it is there itself.
 -- statement: find_voided_events
-select coalesce(case when e.type is not null then k.batch << 14 | k.place end, 0) as event, e.resource_id, e.type,
-       (extract(epoch from e.time) * 1000000)::bigint as at, e.voided_in is not null as voided,
-       counting_period(:tenant, e.time) as period,
-       exists (select from event_sources o
+select e.event, e.resource_id, e.type, e.at,
+       exists (select from event_voids v where v.tenant_id = :tenant and v.event = e.event) as voided,
+       counting_period(:tenant, event_time(e.at)) as period,
+       exists (select from tenants t
+               join event_sources o on o.tenant_id = t.id and o.source = w.own_source
                join event_keys y on y.tenant = t.number and y.source = o.number and y.id = w.own_id
-               where o.tenant_id = :tenant and o.source = w.own_source) as known
-from unnest(:void_sources::text[], :void_ids::text[], :own_sources::text[], :own_ids::text[]) with ordinality
-    as w(source, id, own_source, own_id, place)
-join tenants t on t.id = :tenant
-left join event_sources s on s.tenant_id = :tenant and s.source = w.source
-left join event_keys k on k.tenant = t.number and k.source = s.number and k.id = w.id
-left join lateral (
-    select v.resource_id, v.type, v.time, v.voided_in from events v
-    where v.tenant_id = :tenant and v.batch = k.batch and v.place = k.place) e on true
+               where t.id = :tenant) as known
+from find_events(:tenant, :void_sources::text[], :void_ids::text[]) e
+join unnest(:own_sources::text[], :own_ids::text[]) with ordinality as w(own_source, own_id, place) on w.place = e.place
 order by w.place
 
 -- Of keys that are there, by their place among those that were asked for: the digest of the event.
@@ -239,6 +244,8 @@ with stored as (
         'reason', null, 'pointer', null, 'received_at', instant_text(e.received_at)) as document
     from events e
     where {{own e}}
+      and (:state is distinct from 'voided' or (e.tenant_id, e.batch) in (
+            select v.tenant_id, v.event >> 14 from event_voids v where {{own v}}))
       and (:subject::text is null or (e.tenant_id, e.batch) in (
             select x.tenant_id, x.batch
             from resources r join event_resources x on x.tenant_id = r.tenant_id and x.resource_id = r.id
@@ -313,7 +320,9 @@ with sent as materialized (
     window same as (partition by s.source, s.id order by s.position)
 ), batch as materialized (
     select next_event_batch() as number
-    where (select count(*) from (select from held_events h where h.tenant_id = :tenant limit 100000) h)
+    from tenants t
+    where t.id = :tenant
+      and (select count(*) from (select from held_events h where h.tenant_id = :tenant limit 100000) h)
           + (select count(*) from sent) <= 100000
 ), made as (
     insert into held_events (tenant_id, number, source, id, type, subject, time, data, reason, pointer)
@@ -334,7 +343,7 @@ left join made m on m.source = s.source and m.id = s.id
 left join held_events h on h.tenant_id = :tenant and h.source = s.source and h.id = s.id
 
 -- Held events whose subject and type are known now, the oldest first, as they would be sent: at most a thousand, and no more
--- than the lines of one request may have.
+-- than the lines of one request may have. What voids another one that is held comes after it has gone.
 -- statement: find_replayable_events
 select m.number, m.event
 from (select h.number,
@@ -344,8 +353,11 @@ from (select h.number,
       from held_events h
       where h.tenant_id = :tenant
         and exists (select from resources r where r.tenant_id = :tenant and (r.id = h.subject or r.external_id = h.subject))
-        and (h.type = 'center.usage.void'
-             or exists (select from meters e where e.source = 'events' and e.event_type = h.type))) m
+        and case h.type when 'center.usage.void'
+                        then not exists (select from held_events v
+                                         where v.tenant_id = h.tenant_id and v.source = coalesce(h.data ->> 'source', h.source)
+                                           and v.id = h.data ->> 'id')
+                        else exists (select from meters e where e.source = 'events' and e.event_type = h.type) end) m
 where m.size < 8000000
 order by m.number
 limit 1000
@@ -414,6 +426,7 @@ with meter as materialized (
       and (:subject::text is null or u.resource_id in (select s.id from subjects s))
       and (:filter::jsonb is null or dimensions_pass(u.dimensions, m.dimensions, :filter::jsonb))
     group by 1, 2, 3, m.aggregation, m.divide_by
+    having sum(u.count) <> 0
     union all
     select date_trunc(:window, d.day::timestamp), d.resource_id, '{}',
            case d.aggregation when 'max' then max(d.quantity) else sum(d.quantity) end
@@ -451,27 +464,30 @@ order by s.starts_at, s.resource_id, s.groups
 -- statement: lock_folding
 select lock_folding_shared()
 
--- A delta that another folder holds is left to it; slots are taken in the order of their key.
+-- A delta that another folder holds is left to it; slots are taken in the order of their key. Those that would bring too
+-- many different values wait for the next time; more tells whether there may be any.
 -- statement: fold_usage
 with picked as (
-    select d.tenant_id, d.number
+    select d.tenant_id, d.number, coalesce(jsonb_array_length(d.members), 0) as members
     from usage_deltas d
     order by d.tenant_id, d.number
     limit :batch::bigint
     for update skip locked
+), bounded as (
+    select p.tenant_id, p.number, sum(p.members) over (order by p.tenant_id, p.number) - p.members as before from picked p
 ), taken as (
     delete from usage_deltas d
-    using picked p
-    where d.tenant_id = p.tenant_id and d.number = p.number
+    using bounded p
+    where d.tenant_id = p.tenant_id and d.number = p.number and p.before < :members::bigint
     returning d.tenant_id, d.meter_id, d.resource_id, d.slot, d.period, d.dimensions, d.total, d.count, d.minimum,
               d.maximum, d.latest_at, d.latest, d.members
 ), folded as (
     insert into usage_slots as s (tenant_id, meter_id, resource_id, slot, period, dimensions, total, count, minimum,
-                                  maximum, latest_at, latest, members)
+                                  maximum, latest_at, latest, member_set)
     select t.tenant_id, t.meter_id, t.resource_id, t.slot, t.period, t.dimensions, sum(t.total), sum(t.count),
            min(t.minimum), max(t.maximum), max(t.latest_at),
            (array_agg(t.latest order by t.latest_at desc, t.latest desc))[1],
-           merge_members(array_agg(t.members) filter (where t.members is not null))
+           case when bool_or(t.members is not null) then nextval('usage_member_sets') end
     from taken t
     group by t.tenant_id, t.meter_id, t.slot, t.resource_id, t.period, t.dimensions
     order by t.tenant_id, t.meter_id, t.slot, t.resource_id, t.period, t.dimensions
@@ -481,9 +497,21 @@ with picked as (
         latest_at = greatest(s.latest_at, excluded.latest_at),
         latest = case when (excluded.latest_at, excluded.latest) > (s.latest_at, s.latest)
                       then excluded.latest else s.latest end,
-        members = case when s.members is not null then merge_members(array[s.members, excluded.members]) end
+        member_set = coalesce(s.member_set, excluded.member_set)
+    returning tenant_id, meter_id, slot, resource_id, period, dimensions, member_set
+), members as (
+    insert into usage_members (tenant_id, member_set, member)
+    select distinct f.tenant_id, f.member_set, m.text
+    from taken t
+    join folded f on f.tenant_id = t.tenant_id and f.meter_id = t.meter_id and f.slot = t.slot
+        and f.resource_id = t.resource_id and f.period = t.period and f.dimensions = t.dimensions
+    cross join lateral jsonb_array_elements_text(t.members) m(text)
+    where t.members is not null
+    order by f.tenant_id, f.member_set, m.text
+    on conflict do nothing
 )
-select count(*) as folded from taken
+select p.count = :batch::bigint or t.count < p.count as more
+from (select count(*) from picked) p, (select count(*) from taken) t
 
 -- statement: make_event_partitions
 select make_event_partitions((now() at time zone 'UTC')::date, (now() at time zone 'UTC')::date + 30)

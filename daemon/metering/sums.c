@@ -154,16 +154,24 @@ static void write_row(struct writer *writer, const struct meter *meter, const st
 
 /* ---- The rows of a meter ---- */
 
-static struct slice dimensions_of(struct writer *writer, const struct meter *meter,
-                                  const struct cloudevent *event)
+/* What each of the picks says under the meter's dimensions: all of it one behind the other. */
+static void spell_dimensions(struct writer *writer, const struct meter *meter, struct pick *picks,
+                             size_t count)
 {
-    struct arena *arena = writer->batch->arena;
+    struct buffer *spelled = &writer->spelled;
+    size_t at = 0;
 
-    buffer_consume(&writer->spelled, writer->spelled.length);
-    meter_write_dimensions(meter, event, &writer->spelled);
-    check(!buffer_overflowed(&writer->spelled));
-    return (struct slice){arena_copy(arena, buffer_slice(&writer->spelled)),
-                          writer->spelled.length};
+    buffer_consume(spelled, spelled->length);
+    for (size_t i = 0; i < count; i++) {
+        size_t before = spelled->length;
+        meter_write_dimensions(meter, picks[i].event, spelled);
+        picks[i].dimensions.length = spelled->length - before;
+    }
+    check(!buffer_overflowed(spelled)); /* it is part of what the events say */
+    for (size_t i = 0; i < count; i++) {
+        picks[i].dimensions.data = spelled->data + at;
+        at += picks[i].dimensions.length;
+    }
 }
 
 /* Of the samples of one type, resource and quarter hour. */
@@ -177,8 +185,7 @@ static void write_meter(struct writer *writer, const struct meter *meter,
         if (meter_counts(meter, samples[i].event))
             picks[picked++] = (struct pick){.event = samples[i].event};
     if (meter->dimension_count > 0) {
-        for (size_t i = 0; i < picked; i++)
-            picks[i].dimensions = dimensions_of(writer, meter, picks[i].event);
+        spell_dimensions(writer, meter, picks, picked);
         qsort(picks, picked, sizeof *picks, by_dimensions);
     }
     for (size_t i = 0; i < picked; i = end) {
@@ -241,8 +248,9 @@ const char *sums_write(const struct batch *batch, const size_t *places, size_t c
     write_rows(&writer, samples, count);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number_end(numbers[i]);
-    check(!buffer_overflowed(&writer.rows));
-    const char *rows = arena_copy(batch->arena, buffer_slice(&writer.rows));
+    const char *rows = buffer_overflowed(&writer.rows)
+                           ? NULL
+                           : arena_copy(batch->arena, buffer_slice(&writer.rows));
     buffer_free(&writer.rows);
     buffer_free(&writer.spelled);
     memory_free(samples);

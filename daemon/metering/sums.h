@@ -10,7 +10,7 @@
 #include "daemon/metering/batch.h"
 
 /* The events at `places`, which were judged to be good, as a JSON array of rows of usage_deltas, in
- * the batch's arena. */
+ * the batch's arena; NULL where that would pass BATCH_TEXT_LIMIT. */
 const char *sums_write(const struct batch *batch, const size_t *places, size_t count);
 
 #endif

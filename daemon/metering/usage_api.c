@@ -16,7 +16,7 @@
 enum {
     USAGE_WINDOWS_LIMIT = 1000,
     USAGE_ROWS_LIMIT = 50000,
-    USAGE_TEXT_LIMIT = 16 * 1024 * 1024, /* bytes; a row takes 200 at most */
+    USAGE_TEXT_LIMIT = 16 * 1024 * 1024, /* bytes of an answer */
     HOUR_SECONDS = 3600,
     DAY_SECONDS = 86400,
     QUARTER_SECONDS = HOUR_SECONDS / 4,
@@ -276,10 +276,12 @@ static enum step answer(struct request *request, const PGresult *rows, int count
         write_csv(request, rows, count, &body);
     else
         write_json(request, rows, count, &body);
-    check(!buffer_overflowed(&body));
     request_add_field(request, "Vary", "Accept");
-    enum step next = request_answer_bytes(
-        request, 200, csv ? "text/csv; charset=utf-8" : "application/json", buffer_slice(&body));
+    enum step next = buffer_overflowed(&body)
+                         ? request_refuse(request, "usage_too_large", NULL)
+                         : request_answer_bytes(
+                               request, 200, csv ? "text/csv; charset=utf-8" : "application/json",
+                               buffer_slice(&body));
     buffer_free(&body);
     return next;
 }

@@ -7,10 +7,19 @@
 #include "common/check.h"
 #include "daemon/db/array.h"
 #include "daemon/http/environment.h"
+#include "proto/format.h"
 #include "proto/json.h"
 #include "statements.h"
 
+enum { VOIDS_LIMIT = 1000 }; /* of a request: their slots are counted anew while others wait */
+
 /* ---- What events say that they void ---- */
+
+static bool source_is_good(const json_t *source)
+{
+    return source == NULL ||
+           (json_is_string(source) && format_uri_reference(slice_of(json_string_value(source))));
+}
 
 static void read_one(struct request *request, size_t place)
 {
@@ -24,8 +33,10 @@ static void read_one(struct request *request, size_t place)
 
     if (id == NULL || id[0] == '\0')
         ingest_reject(request, place, "event_void_malformed", "data/id");
-    else if (source != NULL && !json_is_string(source))
+    else if (!source_is_good(source))
         ingest_reject(request, place, "event_void_malformed", "data/source");
+    else if (ingest->voids.count == VOIDS_LIMIT)
+        ingest_reject(request, place, "event_voids_too_many", "");
     else
         ingest->voids.list[ingest->voids.count++] = (struct voiding){
             .place = place,
@@ -79,13 +90,14 @@ static struct keys list_keys(struct request *request)
     return keys;
 }
 
-static bool find_in_batch(struct request *request, struct keys *keys, struct voiding *voiding)
+static bool find_in_batch(struct request *request, const struct keys *keys, struct voiding *voiding)
 {
-    size_t place = names_place(&keys->names, key_of(request, voiding->source, voiding->id));
+    size_t place;
 
-    if (place < keys->count)
-        voiding->target = keys->places[place];
-    return place < keys->count;
+    if (!names_find(&keys->names, key_of(request, voiding->source, voiding->id), &place))
+        return false;
+    voiding->target = keys->places[place];
+    return true;
 }
 
 /* What is wrong with voiding what is there; NULL: nothing. */
@@ -104,7 +116,7 @@ static const char *judge_stored(const struct ingest *ingest, const struct voidin
     return voiding->time < oldest ? "event_void_too_late" : NULL;
 }
 
-static const char *judge_in_batch(struct request *request, struct keys *keys,
+static const char *judge_in_batch(struct request *request, const struct keys *keys,
                                   struct voiding *voiding)
 {
     const struct ingest *ingest = request_state(request);
@@ -136,8 +148,8 @@ static bool flag_at(const PGresult *rows, int row, const char *name)
 }
 
 /* The code of what is wrong with a voiding, by its row; NULL: nothing. */
-static const char *judge_row(struct request *request, struct keys *keys, struct voiding *voiding,
-                             const PGresult *rows, int row)
+static const char *judge_row(struct request *request, const struct keys *keys,
+                             struct voiding *voiding, const PGresult *rows, int row)
 {
     const struct ingest *ingest = request_state(request);
 
@@ -150,31 +162,59 @@ static const char *judge_row(struct request *request, struct keys *keys, struct 
                         text_at(rows, row, "type"), flag_at(rows, row, "voided"));
 }
 
-/* One that was stored before is a duplicate, which is found when it is stored: whatever it voids is
- * voided by it. */
+/* The voidings that are kept, by the keys of what they void and by their own. */
+struct kept {
+    struct names targets, own;
+};
+
+/* Keeps a voiding, or rejects it. */
+static void settle_one(struct request *request, struct kept *kept, const struct voiding *voiding,
+                       const char *reason)
+{
+    struct ingest *ingest = request_state(request);
+    const struct cloudevent *event = &ingest->batch.events[voiding->place];
+    const char *target = key_of(request, voiding->source, voiding->id);
+    size_t found;
+
+    if (reason == NULL && names_find(&kept->targets, target, &found))
+        reason = "event_void_again";
+    if (reason != NULL) {
+        ingest_reject(request, voiding->place, reason, "data/id");
+        return;
+    }
+    names_place(&kept->targets, target);
+    names_place(&kept->own, key_of(request, event->source, event->id));
+    ingest->voids.list[ingest->voids.count++] = *voiding;
+}
+
+/* One that was stored before, or is there twice, is a duplicate, which is found later: whatever it
+ * voids is voided by the other. */
+static bool is_double(struct request *request, const struct kept *kept,
+                      const struct voiding *voiding)
+{
+    const struct ingest *ingest = request_state(request);
+    const struct cloudevent *event = &ingest->batch.events[voiding->place];
+    size_t found;
+
+    return names_find(&kept->own, key_of(request, event->source, event->id), &found);
+}
+
 static enum step take_found(struct request *request, const PGresult *rows)
 {
     struct ingest *ingest = request_state(request);
-    struct names targets = names_make(request_arena(request), ingest->voids.count);
+    size_t count = ingest->voids.count;
+    struct kept kept = {names_make(request_arena(request), count),
+                        names_make(request_arena(request), count)};
     struct keys keys = list_keys(request);
-    size_t kept = 0;
 
-    check(PQntuples(rows) == (int)ingest->voids.count);
-    for (size_t i = 0; i < ingest->voids.count; i++) {
-        struct voiding *voiding = &ingest->voids.list[i];
-        if (flag_at(rows, (int)i, "known"))
+    check(PQntuples(rows) == (int)count);
+    ingest->voids.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct voiding voiding = ingest->voids.list[i];
+        if (flag_at(rows, (int)i, "known") || is_double(request, &kept, &voiding))
             continue;
-        const char *reason = judge_row(request, &keys, voiding, rows, (int)i);
-        size_t before = targets.count;
-        names_place(&targets, key_of(request, voiding->source, voiding->id));
-        if (reason == NULL && targets.count == before)
-            reason = "event_void_again";
-        if (reason != NULL)
-            ingest_reject(request, voiding->place, reason, "data/id");
-        else
-            ingest->voids.list[kept++] = *voiding;
+        settle_one(request, &kept, &voiding, judge_row(request, &keys, &voiding, rows, (int)i));
     }
-    ingest->voids.count = kept;
     return ingest_settle(request);
 }
 

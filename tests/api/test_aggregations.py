@@ -3,9 +3,10 @@
 import csv
 import datetime
 import io
+import json
 import unittest
 
-from test_events import STEP, EventTest, instant
+from test_events import LINES, STEP, EventTest, instant
 
 SECOND = datetime.timedelta(seconds=1)
 
@@ -129,6 +130,46 @@ class Aggregations(EventTest):
         for subjects, value in ((self.subscription["id"], "1"), (f"{self.subscription['id']},{others[1]['external_id']}", "5"),
                                 (f"{others[0]['id']},nobody", "2"), ("nobody,none", "0")):
             self.assertEqual(self.values(self.meter, subject=subjects), [value])
+
+    def send_lines(self, events):
+        return self.send("\n".join(json.dumps(event) for event in events).encode(), content_type=LINES)
+
+    def test_bug_0099_an_answer_of_long_rows_is_refused(self):
+        """It was more than an answer holds, which ended the worker."""
+        names = ["a", "b", "c", "d", "e"]
+        meter = self.make_meter("count", event_type=self.meter["event_type"], dimensions=names)
+        for hour in range(3):
+            time = instant(self.now - hour * 4 * STEP)
+            self.expect(self.send_lines([
+                self.event(f"{hour}-{place}", time=time, data={"value": "1", **{name: f"{place:05}" + 100 * name for name in names}})
+                for place in range(10000)]), 200)
+        query = {"meter": meter["code"], "window": "hour", "group_by": ",".join(names),
+                 "from": instant(self.now - 12 * STEP), "to": instant(self.now + 4 * STEP)}
+        self.expect(self.owner.get("/v1/usage", query=query), 422, "usage_too_large")
+        self.assertEqual(self.values(meter), ["10000"])
+
+    def test_bug_0100_what_adds_too_much_to_usage_is_refused(self):
+        """A statement takes no more, which ended the worker."""
+        for _ in range(19):
+            self.make_meter("count", event_type=self.meter["event_type"], dimensions=["d"])
+        events = [self.event(str(place), data={"value": "1", "d": f"{place:05}" + "d" * 200}) for place in range(10000)]
+        self.expect(self.send_lines(events), 413, "body_too_large")
+        self.assertEqual(self.total(), 0)
+        self.expect(self.send_lines(events[:5000]), 200)
+        self.assertEqual(self.total(), 500000)
+
+    def test_sets_grow_by_folding(self):
+        """In one slot, from delta to delta."""
+        meter = self.make_meter("unique", event_type=self.meter["event_type"], value_property="u", dimensions=["d"])
+        for turn in range(3):
+            self.receipt([self.event(f"{turn}-{place}", data={"value": "1", "u": str(turn * 50 + place), "d": str(place % 2)})
+                          for place in range(100)])
+            self.assertEqual(self.values(meter), [str(100 + turn * 50)])
+            self.fold()
+            self.assertEqual(self.values(meter), [str(100 + turn * 50)])
+        grouped = self.usage(meter=meter, group_by="d")["data"]
+        self.assertEqual([(each["dimensions"]["d"], each["value"]) for each in grouped], [("0", "100"), ("1", "100")])
+        self.assertEqual(self.database().value(f"select count(*) from usage_slots where meter_id = '{meter['id']}'"), 2)
 
 
 class MeterRules(EventTest):

@@ -16,6 +16,10 @@ class BackComputation(EventTest):
         self.expect(answer, 202)
         return self.operation(answer)
 
+    def fold(self):
+        self.database().execute("update operations set not_before = now() where kind = 'fold_usage' and state = 'queued'")
+        self.eventually(lambda: self.database().value("select count(*) from usage_deltas") == 0)
+
     def value(self, meter):
         """All of it, in a month or two."""
         return sum(float(window["value"] or 0) for window in self.usage(meter=meter)["data"])
@@ -48,6 +52,52 @@ class BackComputation(EventTest):
             self.assertEqual(self.compute(later)["state"], "succeeded")
             query = {"window": "hour", "from": instant(self.now)}
             self.assertEqual(self.usage(meter=later, **query)["data"], self.usage(meter=meter, **query)["data"])
+
+    def test_bug_0101_what_cannot_be_told_apart_is_not_computed_back(self):
+        """It became a row that could not be indexed, and nothing was folded any more."""
+        self.receipt([self.event("good", data={"value": "1", "d": "x", "u": "ä" * 128}),
+                      self.event("number", data={"value": "007", "d": "x" * 256, "u": 5}),
+                      self.event("long", data={"value": "1", "d": "x" * 257, "u": "y" * 257}),
+                      self.event("nested", data={"value": "1", "d": {"x": 1}, "u": [1]}),
+                      self.event("neither", data={"value": "1"})])
+        for aggregation, field, expected in (("sum", "value", 9), ("unique", "u", 2)):
+            meter = self.make_meter(aggregation, event_type=self.meter["event_type"], value_property=field, dimensions=["d"])
+            self.assertEqual(self.compute(meter)["state"], "succeeded")
+            self.assertEqual(self.value(meter), expected)
+            self.fold()
+            self.assertEqual(self.value(meter), expected)
+
+    def test_bug_0104_zeros_before_a_number_are_counted_again(self):
+        """What ingestion took as 7 was nothing when its slot was counted anew, or computed back."""
+        self.receipt([self.event("a", "007"), self.event("b", "00.50"), self.event("c", "1")])
+        self.receipt([self.event("v", type="center.usage.void", data={"id": "c"})])
+        self.assertEqual(self.total(), 750)
+        meter = self.make_meter("max", event_type=self.meter["event_type"])
+        self.assertEqual(self.compute(meter)["state"], "succeeded")
+        self.assertEqual(self.value(meter), 7)
+
+    def test_bug_0106_one_that_failed_is_queued_again(self):
+        """It was refused as done already."""
+        self.receipt([self.event("a", "5")])
+        meter = self.make_meter("sum", event_type=self.meter["event_type"])
+        self.database().execute(f"""
+            insert into back_computations (meter_id, operation_id) values ('{meter["id"]}', 'op_gone')""")
+        self.assertEqual(self.compute(meter)["state"], "succeeded")
+        self.assertEqual(self.value(meter), 5)
+        self.expect(self.platform.post(f"/v1/meters/{meter['id']}/back-compute"), 409, "state_conflict")
+
+    def test_bug_0109_percentages_price_events_as_they_came(self):
+        """What was computed back into another month had no price, or changed that of a closed one."""
+        meter = self.make_meter("sum", event_type=self.meter["event_type"])
+        charge = {"code": "share", "name": "分成", "kind": "usage", "meter": meter["code"],
+                  "price": {"model": "percentage", "rate": "10"}}
+        offering = self.offer("software", charge)
+        self.expect(self.platform.post(f"/v1/meters/{meter['id']}/back-compute"), 409, "state_conflict")
+        other = self.make_meter("sum", event_type=self.meter["event_type"])
+        self.assertEqual(self.compute(other)["state"], "succeeded")
+        self.expect(self.platform.post("/v1/plans", {
+            "offering_id": offering["offering"]["id"], "code": "late", "name": "计划", "charges": [{**charge, "meter": other["code"]}]}),
+            422, "meter_unknown")
 
     def test_a_void_leaves_what_a_meter_does_not_count(self):
         self.receipt([self.event("a", "5"), self.event("b", "7")])

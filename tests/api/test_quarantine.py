@@ -46,6 +46,21 @@ class Quarantine(UntakenTest):
         self.assertEqual(sorted(self.found()), [(each, "accepted", None) for each in "abc"])
         self.assertEqual(self.counts(self.quarantine(events)), (0, 3, 0, 0, 0))
 
+    def test_bug_0108_a_void_waits_for_what_it_voids(self):
+        """It was replayed, and dropped, while the event that it voids was held."""
+        kind = unique("type")
+        target = self.event("a", "5", type=kind)
+        void = self.event("v", type="center.usage.void", data={"id": "a"})
+        name = unique("crm")
+        self.quarantine([{**target, "subject": name}, {**void, "subject": name}])
+        resource = self.resource(self.owner, "software", external_id=name)
+        self.assertEqual(self.counts(self.replay()), (0, 0, 0, 0, 0))
+        meter = self.make_meter("sum", event_type=kind)
+        self.assertEqual(self.counts(self.replay()), (1, 0, 0, 0, 0))
+        self.assertEqual(self.total(meter=meter, subject=resource["id"]), 500)
+        self.assertEqual(self.counts(self.replay()), (1, 0, 0, 0, 0))
+        self.assertEqual(self.total(meter=meter, subject=resource["id"]), 0)
+
     def test_sent_again_it_is_held_once(self):
         events = [self.event("a", "5", subject="later"), self.event("a", "5", subject="later"),
                   self.event("a", "6", subject="later"), self.event("b", "1", subject="later")]

@@ -167,6 +167,37 @@ class Voids(VoidTest):
             self.assertEqual(sorted(found), [200, 422])
         self.assertEqual(self.total(), 0)
 
+    def test_bug_0103_a_thousand_of_a_batch(self):
+        """Each had the whole batch unpacked, twice and more."""
+        lines = [json.dumps(self.event(str(place), "1", time=instant(self.now + (place % 3) * STEP))) for place in range(10000)]
+        self.receipt("\n".join(lines).encode(), content_type=LINES)
+        voids = [self.void(f"v{place}", str(place)) for place in range(1001)]
+        body = "\n".join(json.dumps(each) for each in voids).encode()
+        errors = self.errors(self.send(body, content_type=LINES))
+        self.assertEqual(errors, {"/1000": "event_voids_too_many"})
+        receipt = self.receipt(body, content_type=LINES, query={"partial": "true"})
+        self.assertEqual(self.counts(receipt), (1000, 0, 0, 1))
+        self.assertEqual(self.total(), 900000)
+
+    def test_bug_0110_the_same_void_twice_is_a_duplicate(self):
+        """The second was refused; and copies of an event that was stored, beside a void, ended in 503."""
+        self.receipt([self.event("a", "5"), self.event("b", "1")])
+        receipt = self.receipt([self.void("v", "a"), self.void("v", "a"), self.void("v", "b")])
+        self.assertEqual(self.counts(receipt), (1, 1, 1, 0))
+        self.assertEqual(self.total(), 100)
+        receipt = self.receipt([*[self.event("b", "1") for _ in range(12)], self.event("c", "4"), self.void("w", "c")])
+        self.assertEqual(self.counts(receipt), (2, 12, 0, 0))
+        receipt = self.receipt([self.void("x", "none"), self.void("x", "none"), self.void("y", "b", subject=self.subscription["external_id"]),
+                                self.void("z", "b")], query={"partial": "true"})
+        self.assertEqual(self.counts(receipt), (1, 0, 0, 3))
+        self.assertEqual(self.total(), 0)
+
+    def test_bug_0107_a_source_is_one(self):
+        """With a blank in it, a key was taken for another one."""
+        self.receipt([self.event("b c", "5", source="/a")])
+        errors = self.errors(self.send([self.void("v", "c", data={"id": "c", "source": "/a b"}), self.event("b c", source="/a")]))
+        self.assertEqual(errors, {"/0/data/source": "event_void_malformed"})
+
 
 class VoidedMonths(test_billing.MonthTest):
     """Voids in settled months are corrections of the next one."""
@@ -229,6 +260,24 @@ class VoidedMonths(test_billing.MonthTest):
         usage = self.expect(owner.get("/v1/usage", query={
             "meter": self.meter["code"], "from": at(first, 1, 0), "to": at(first_last, 1, 0), "window": "month"}), 200)
         self.assertEqual([window["value"] for window in usage["data"]], ["20"])
+
+
+    def test_bug_0105_a_month_of_which_nothing_is_left_is_closed(self):
+        """The gate found nothing counted beside what was taken back."""
+        before, first = month(4)
+        last, _ = month(3)
+        self.offering = self.offer("software", self.charge("calls", self.meter["code"], model="unit", unit_amount="0.1"))
+        tenant, owner = self.tenant("left")
+        resource = self.rent(tenant, at(first, 1, 0))
+        self.expect(owner.post("/v1/events", [self.event(resource, "a", at(first, 5), "120")]), 200)
+        self.assertEqual(self.bill(before, finalize=True)["state"], "succeeded")
+        self.void(owner, resource, "v", "a")
+        self.assertEqual(self.close(before)["state"], "succeeded")
+        self.assertEqual(self.bill(last, finalize=True)["state"], "succeeded")
+        lines = self.lines(owner, self.invoice(owner, last))
+        self.assertEqual(lines["calls", before]["quantity"], "-120")
+        closed = self.close(last)
+        self.assertEqual(closed["state"], "succeeded", closed)
 
 
 if __name__ == "__main__":

@@ -45,9 +45,8 @@ type Step = Omit<PriceStep, "step"> & FeeStep & {
 };
 interface Day {
   day: string;
-  total: string;
+  value: string;
   count: number;
-  maximum: string;
 }
 const EVENTS_SHOWN = 5;
 const TIMES = " × ";
@@ -206,8 +205,6 @@ function Days({ explained }: { explained: Explanation }) {
   const days = explained.usage as unknown as Day[];
   const unit = explained.line.unit;
   if (days.length === 0) return null;
-  const aggregation = String(explained.meter?.["aggregation"] ?? "sum");
-  const value = (row: Day) => (aggregation === "count" ? String(row.count) : aggregation === "max" || aggregation === "latest" ? row.maximum : row.total);
   return (
     <details class="chart-table">
       <summary>{t.explanation.usageDays(days.length)}</summary>
@@ -218,7 +215,7 @@ function Days({ explained }: { explained: Explanation }) {
         keyOf={(row) => row.day}
         columns={[
           { name: t.usage.day, head: true, cell: (row) => row.day },
-          { name: unit === "Bytes" ? t.usage.value : unitWord(unit), figure: true, cell: (row) => (unit === "Bytes" ? quantity(value(row), unit) : brief(value(row), 6)) },
+          { name: unit === "Bytes" ? t.usage.value : unitWord(unit), figure: true, cell: (row) => (unit === "Bytes" ? quantity(row.value, unit) : brief(row.value, 6)) },
           ...(explained.meter && explained.meter["source"] !== "derived" ? [{ name: t.usage.events, figure: true, cell: (row: Day) => decimal(String(row.count)) }] : []),
         ]}
       />
