@@ -7,6 +7,7 @@
 #include "proto/json.h"
 
 enum {
+    COUNTER_DIGITS = 20,
     INTEGER_DIGITS = 18,
     FRACTION_DIGITS = 12,
     CURRENCY_LENGTH = 3,
@@ -96,6 +97,11 @@ bool format_amount(struct slice text)
 bool format_decimal(struct slice text)
 {
     return format_amount(slice_starts_with(text, "-") ? after(text, 1) : text);
+}
+
+bool format_counter(struct slice text)
+{
+    return consists_of(text, DIGITS, COUNTER_DIGITS);
 }
 
 bool format_currency(struct slice text)

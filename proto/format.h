@@ -13,6 +13,7 @@
 
 bool format_decimal(struct slice text);
 bool format_amount(struct slice text);
+bool format_counter(struct slice text); /* of 64 bits, in decimal */
 bool format_currency(struct slice text);
 bool format_instant(struct slice text);
 bool format_date(struct slice text);

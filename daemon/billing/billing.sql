@@ -52,9 +52,10 @@ json_build_object(
  from (select (u.slot at time zone i.time_zone)::date as day, sum(case when u.counts then u.total else -u.total end) as total,
               sum(case when u.counts then u.count else -u.count end) as count,
               coalesce(max(u.maximum) filter (where u.counts), 0) as maximum,
-              coalesce({{usage_value m, u, u.counts}}, 0)
-              - case when m.aggregation in ('sum', 'count') then coalesce({{usage_value m, u, not u.counts}}, 0) else 0 end as value
-       from (select u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member, u.period = i.period as counts
+              coalesce({{usage_value m, u, u.counts, i.time_zone}}, 0)
+              - case when m.aggregation in ('sum', 'count') then coalesce({{usage_value m, u, not u.counts, i.time_zone}}, 0) else 0 end as value
+       from (select u.resource_id, u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member,
+                    u.period = i.period as counts
              from usage_all u
              where u.tenant_id = l.tenant_id and u.resource_id = l.resource_id and u.meter_id = l.meter_id
                and u.slot >= usage_slot(l.service_starts_at) and u.slot < l.service_ends_at
@@ -408,22 +409,30 @@ with month as (
     select resource_id, number, count(*) as active_days, sum(of_thirty) as of_thirty, sum(quantity) as quantity,
            max(quantity) as most, number = min(number) over (partition by resource_id) as begins
     from day where number is not null group by resource_id, number
+), charged as (
+    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
+           coalesce(a.ends_at, 'infinity') as ends_at, c.charge, c.place
+    from month m join plan_assignments a on a.tenant_id = :tenant and a.starts_at < m.ends_at
+    join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
+    cross join lateral jsonb_array_elements(v.charges) with ordinality as c(charge, place)
 ), counted as materialized (
     select u.resource_id, u.meter_id, to_char(u.slot at time zone m.time_zone, 'YYYY-MM') as own_month,
-           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
+           u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m join usage_all u on u.tenant_id = :tenant and u.period = m.period
+    where u.meter_id in (select e.id from charged c join meters e on e.code = c.charge ->> 'meter')
 ), late as (
     select c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
     union
     select r.resource_id, r.meter_id, to_char(r.slot at time zone m.time_zone, 'YYYY-MM')
     from month m join usage_restatements r on r.tenant_id = :tenant and r.period = m.period
+    where r.meter_id in (select e.id from charged c join meters e on e.code = c.charge ->> 'meter')
 ), part as (
     select c.resource_id, c.meter_id, c.own_month, true as now, false as before,
-           c.slot, c.total, c.count, c.minimum, c.maximum, c.latest_at, c.latest, c.member
+           c.slot, c.dimensions, c.total, c.count, c.minimum, c.maximum, c.latest_at, c.latest, c.member
     from counted c
     union all
     select l.resource_id, l.meter_id, l.own_month, coalesce(s.period > m.period, true), coalesce(s.period >= m.period, true),
-           u.slot, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
+           u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m cross join late l
     join usage_all u on u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
         and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
@@ -433,18 +442,14 @@ with month as (
                     then superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) end as period) s
 ), usage as (
     select u.resource_id, u.number, u.meter_id, u.own_month,
-           {{usage_value meter, u, u.now}} as whole, {{usage_value meter, u, u.before}} as already
+           {{usage_value meter, u, u.now, u.time_zone}} as whole, {{usage_value meter, u, u.before, u.time_zone}} as already
     from (select p.resource_id, {{assignment_at :tenant, p.resource_id, p.slot}} as number, p.meter_id, p.own_month,
-                 p.now, p.before, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.member from part p) u
+                 p.now, p.before, p.slot, p.dimensions, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.member,
+                 m.time_zone
+          from month m cross join part p) u
     join meters meter on meter.id = u.meter_id
-    group by u.resource_id, u.number, u.meter_id, u.own_month, meter.aggregation, meter.divide_by
+    group by u.resource_id, u.number, u.meter_id, u.own_month, u.time_zone, meter.aggregation, meter.source, meter.divide_by
     having bool_or(u.now <> u.before) and (sum(u.count) filter (where u.now) <> 0 or bool_or(u.before))
-), charged as (
-    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
-           coalesce(a.ends_at, 'infinity') as ends_at, c.charge, c.place
-    from month m join plan_assignments a on a.tenant_id = :tenant and a.starts_at < m.ends_at
-    join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
-    cross join lateral jsonb_array_elements(v.charges) with ordinality as c(charge, place)
 ), first_active as (
     select t.resource_id, min(t.effective_at) as at
     from resource_transitions t
@@ -712,9 +717,10 @@ with month as (
     join meters meter on meter.code = c.charge ->> 'meter'
     cross join lateral (select {{adds_up meter}} as sums) s
 ), used as (
-    select u.slot, u.period, u.resource_id, u.meter_id, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
+    select u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
+           u.latest, u.member
     from usage_all u
-    where u.tenant_id = :tenant
+    where u.tenant_id = :tenant and u.meter_id in (select c.meter_id from charge c)
       and (u.period = :period
            or u.period < :period
               and exists (select from usage_restatements r where r.tenant_id = u.tenant_id and r.period = :period)
@@ -722,13 +728,13 @@ with month as (
 ), counted as (
     select c.resource_id, c.code, c.begins,
            case when c.sums
-                then coalesce({{usage_value c, u, u.period = m.period}}, 0) - coalesce({{usage_value c, u, u.period < m.period}}, 0)
-                else {{usage_value c, u, u.period = m.period and u.slot >= m.starts_at}} end as quantity
+                then coalesce({{usage_value c, u, u.period = m.period, m.time_zone}}, 0) - coalesce({{usage_value c, u, u.period < m.period, m.time_zone}}, 0)
+                else {{usage_value c, u, u.period = m.period and u.slot >= m.starts_at, m.time_zone}} end as quantity
     from month m
     cross join used u
     join charge c on c.resource_id = u.resource_id and c.meter_id = u.meter_id
         and c.number = {{assignment_at :tenant, u.resource_id, u.slot}}
-    group by c.resource_id, c.code, c.begins, c.sums, c.aggregation, c.divide_by
+    group by c.resource_id, c.code, c.begins, c.sums, c.aggregation, c.source, c.divide_by, m.time_zone
     union all
     select c.resource_id, c.code, c.begins, case c.aggregation when 'max' then max(d.quantity) else sum(d.quantity) end
     from month m, resource_days(m.starts_at, m.ends_at, m.time_zone, :tenant) d

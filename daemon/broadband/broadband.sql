@@ -50,6 +50,41 @@ from {{resource_named}} r
 left join radius_sessions s on s.tenant_id = r.tenant_id and s.resource_id = r.id
 {{page_by_number s.number}}
 
+-- By the five minutes; what counts in several months is added up.
+-- statement: list_line_samples
+select s.number as cursor, json_build_object(
+    'slot', instant_text(s.slot), 'radius', s.radius, 'counter', s.counter,
+    'rate', number_text(round(round(s.bytes, 40) / 37500000, 12))) as document
+from {{resource_named}} r
+left join lateral (
+    select s.slot, extract(epoch from s.slot)::bigint as number,
+           max(greatest(s.input_bytes, s.output_bytes)) as bytes,
+           json_agg(s.document) filter (where s.origin = 'radius') -> 0 as radius,
+           json_agg(s.document) filter (where s.origin = 'counter') -> 0 as counter
+    from (select l.slot, l.origin, sum(l.input_bytes) as input_bytes,
+                 sum(l.output_bytes) as output_bytes,
+                 json_build_object('input_bytes', number_text(sum(l.input_bytes)),
+                                   'output_bytes', number_text(sum(l.output_bytes))) as document
+          from line_samples l
+          where l.tenant_id = r.tenant_id and l.resource_id = r.id
+            and (:cursor::text is null or l.slot < to_timestamp(:cursor::bigint))
+            and (:slot_gte::timestamptz is null or l.slot >= :slot_gte::timestamptz)
+            and (:slot_lt::timestamptz is null or l.slot < :slot_lt::timestamptz)
+          group by l.slot, l.origin) s
+    group by s.slot
+    order by s.slot desc
+    limit :limit::bigint + 1) s on true
+{{page_by_number s.number}}
+
+-- statement: send_line_counters
+select json_build_object(
+    'counted', count(*) filter (where t.outcome = 'counted'),
+    'not_counted', coalesce(json_agg(json_build_object('index', t.place - 1, 'line', b.readings -> (t.place - 1) ->> 'line',
+                                                       'reason', t.outcome)
+                                     order by t.place) filter (where t.outcome <> 'counted'), '[]')) as document
+from (select (:body::jsonb) -> 'readings' as readings) b
+cross join take_line_counters(b.readings) t
+
 -- statement: list_radius_quarantine
 select q.number as cursor, json_build_object(
     'number', q.number::text, 'reason', q.reason, 'login', q.packet ->> 'login',

@@ -35,6 +35,7 @@ struct meter meter_read(struct arena *arena, const json_t *document)
     const json_t *dimensions = json_object_get(document, "dimensions");
     struct meter meter = {.id = arena_text(arena, json_member_text(document, "id")),
                           .unique = json_is_true(json_object_get(document, "unique")),
+                          .five_minutes = json_is_true(json_object_get(document, "five_minutes")),
                           .property = read_property(arena, json_object_get(document, "property")),
                           .filter_count = json_array_size(filters),
                           .dimension_count = json_array_size(dimensions)};
@@ -97,6 +98,15 @@ struct meters meters_copy(struct arena *arena, const struct meters *meters)
     for (size_t i = 0; i < copy.count; i++)
         copy.list[i] = copy_meter(arena, &meters->list[i]);
     return copy;
+}
+
+/* ---- Slots ---- */
+
+instant meter_slot(const struct meter *meter, instant time)
+{
+    instant length = INSTANT_SECOND * 60 * (meter->five_minutes ? 5 : 15);
+
+    return time - (time % length + length) % length;
 }
 
 /* ---- What events say ---- */

@@ -10,6 +10,7 @@
 
 #include "common/arena.h"
 #include "common/buffer.h"
+#include "common/instant.h"
 #include "common/number.h"
 #include "common/slice.h"
 #include "proto/cloudevents.h"
@@ -32,6 +33,7 @@ struct meter_filter {
 struct meter {
     const char *id;
     bool unique;                    /* it counts different values, and adds none up */
+    bool five_minutes;              /* its slots are no quarter hours, but thirds of these */
     struct meter_property property; /* without a name: it counts events */
     size_t filter_count, dimension_count;
     struct meter_filter *filters;
@@ -43,12 +45,15 @@ struct meters {
     struct meter *list;
 };
 
-/* Of {"id", "property", "unique", "filters": [{"property", "values"}], "dimensions": [names]}; all
- * but the id may be absent or null. Everything in the arena. */
+/* Of {"id", "property", "unique", "five_minutes", "filters": [{"property", "values"}],
+ * "dimensions": [names]}; all but the id may be absent or null. Everything in the arena. */
 struct meter meter_read(struct arena *arena, const json_t *document);
 
 /* Copies that live in another arena. */
 struct meters meters_copy(struct arena *arena, const struct meters *meters);
+
+/* The beginning of its slot in which a time is. */
+instant meter_slot(const struct meter *meter, instant time);
 
 /* Whether it counts the event. */
 bool meter_counts(const struct meter *meter, const struct cloudevent *event);

@@ -8,16 +8,20 @@ json_build_object(
     'unit', m.unit, 'resource_kind', m.resource_kind, 'created_at', instant_text(m.created_at),
     'back_computed_at', (select instant_text(c.ended_at) from back_computations c where c.meter_id = m.id))
 
--- What rows of usage_all add up to, of those that are wanted, in the meter's unit. Grouped by the meter's aggregation and
--- divide_by.
--- fragment: usage_value(m, u, wanted)
+-- What rows of usage_all add up to, of those that are wanted, in the meter's unit; days are those of a zone. Grouped by the
+-- meter's aggregation, source and divide_by.
+-- fragment: usage_value(m, u, wanted, of_zone)
 usage_quantity(case m.aggregation
     when 'sum' then sum(u.total) filter (where m.aggregation = 'sum' and (wanted))
     when 'count' then sum(u.count) filter (where m.aggregation = 'count' and (wanted))
     when 'max' then max(u.maximum) filter (where m.aggregation = 'max' and (wanted))
     when 'min' then min(u.minimum) filter (where m.aggregation = 'min' and (wanted))
     when 'unique' then count(distinct u.member) filter (where m.aggregation = 'unique' and (wanted))
-    else (array_agg(u.latest order by u.latest_at desc, u.latest desc) filter (where m.aggregation = 'latest' and (wanted)))[1]
+    when 'latest' then (array_agg(u.latest order by u.latest_at desc, u.latest desc)
+                        filter (where m.aggregation = 'latest' and (wanted)))[1]
+    else bandwidth(m.aggregation, m.source, of_zone,
+                   array_agg(row(u.slot, u.resource_id, u.dimensions, u.total, u.maximum)::usage_sample)
+                   filter (where is_bandwidth(m.aggregation) and (wanted)))
     end, m.divide_by)
 
 -- statement: list_meters
@@ -120,7 +124,8 @@ select json_build_object(
                    select coalesce(json_agg(json_build_object(
                                                 'id', m.id, 'property', m.value_property,
                                                 'unique', m.aggregation = 'unique', 'filters', m.filters,
-                                                'dimensions', m.dimensions)
+                                                'dimensions', m.dimensions,
+                                                'five_minutes', is_bandwidth(m.aggregation))
                                             order by m.value_property, m.id), '[]')
                    from meters m where m.source = 'events' and m.event_type = t.type)
                order by t.place), '[]')
@@ -419,13 +424,13 @@ with meter as materialized (
     select usage_window_key(u.slot, :window, :time_zone) as key,
            case when m.by_subject then u.resource_id end as resource_id,
            case when m.places = '{}' then '{}' else array(select u.dimensions[p] from unnest(m.places) p) end as groups,
-           {{usage_value m, u, true}} as value
+           {{usage_value m, u, true, :time_zone}} as value
     from meter m
     join usage_current u on u.meter_id = m.id
     where {{own u}} and u.slot >= :from::timestamptz and u.slot < :to::timestamptz
       and (:subject::text is null or u.resource_id in (select s.id from subjects s))
       and (:filter::jsonb is null or dimensions_pass(u.dimensions, m.dimensions, :filter::jsonb))
-    group by 1, 2, 3, m.aggregation, m.divide_by
+    group by 1, 2, 3, m.aggregation, m.source, m.divide_by
     having sum(u.count) <> 0
     union all
     select date_trunc(:window, d.day::timestamp), d.resource_id, '{}',
@@ -442,7 +447,7 @@ with meter as materialized (
     group by 1, 2, d.aggregation
 ), shown as (
     select w.starts_at, w.ends_at, u.resource_id, u.groups,
-           case when m.aggregation in ('max', 'min', 'latest') then u.value else coalesce(u.value, 0) end as value
+           case when m.aggregation in ('sum', 'count', 'unique', 'days') then coalesce(u.value, 0) else u.value end as value
     from meter m
     cross join usage_windows(:from::timestamptz, :to::timestamptz, :window, :time_zone) w
     left join used u on u.key = w.key

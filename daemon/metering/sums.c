@@ -17,6 +17,7 @@ struct sample {
 /* One that a meter counts. */
 struct pick {
     const struct cloudevent *event;
+    instant slot;            /* the meter's */
     struct slice dimensions; /* what it says under them, a JSON array; empty without any */
 };
 
@@ -57,10 +58,12 @@ static int compare_bytes(struct slice left, struct slice right)
                            : (left.length > right.length) - (left.length < right.length);
 }
 
-static int by_dimensions(const void *a, const void *b)
+static int by_slot_and_dimensions(const void *a, const void *b)
 {
     const struct pick *left = a, *right = b;
 
+    if (left->slot != right->slot)
+        return left->slot < right->slot ? -1 : 1;
     return compare_bytes(left->dimensions, right->dimensions);
 }
 
@@ -135,8 +138,8 @@ static void write_row(struct writer *writer, const struct meter *meter, const st
     add_up(writer, meter, picks, count);
     buffer_append_format(
         rows, "%s{\"meter\":\"%s\",\"resource\":\"%s\",\"slot\":%" PRId64 ",\"period\":\"%s\"",
-        rows->length > 1 ? "," : "", meter->id, writer->resources.list[of->resource],
-        batch->slots[of->slot], batch->periods[of->slot]);
+        rows->length > 1 ? "," : "", meter->id, writer->resources.list[of->resource], picks[0].slot,
+        batch->periods[of->slot]);
     if (picks[0].dimensions.length > 0) {
         buffer_append_text(rows, ",\"dimensions\":");
         buffer_append_slice(rows, picks[0].dimensions);
@@ -183,14 +186,15 @@ static void write_meter(struct writer *writer, const struct meter *meter,
 
     for (size_t i = 0; i < count; i++)
         if (meter_counts(meter, samples[i].event))
-            picks[picked++] = (struct pick){.event = samples[i].event};
-    if (meter->dimension_count > 0) {
+            picks[picked++] = (struct pick){.event = samples[i].event,
+                                            .slot = meter_slot(meter, samples[i].event->time)};
+    if (meter->dimension_count > 0)
         spell_dimensions(writer, meter, picks, picked);
-        qsort(picks, picked, sizeof *picks, by_dimensions);
-    }
+    if (meter->dimension_count > 0 || meter->five_minutes)
+        qsort(picks, picked, sizeof *picks, by_slot_and_dimensions);
     for (size_t i = 0; i < picked; i = end) {
         end = i + 1;
-        while (end < picked && by_dimensions(&picks[i], &picks[end]) == 0)
+        while (end < picked && by_slot_and_dimensions(&picks[i], &picks[end]) == 0)
             end++;
         write_row(writer, meter, &samples[0], &picks[i], end - i);
     }

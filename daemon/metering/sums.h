@@ -1,5 +1,5 @@
 /*
- * What the events of a batch add to usage: a row for each meter, resource, quarter hour, and what
+ * What the events of a batch add to usage: a row for each meter, resource, slot, and what
  * they say under the meter's dimensions. Pure.
  */
 #ifndef DAEMON_METERING_SUMS_H

@@ -72,6 +72,24 @@ grant select on usage_current to bccd_tenant, bccd_operator, bccd_jobs;
 
 -- ---- What stored events say, as ingestion reads it ----
 
+alter table meters
+    drop constraint meters_aggregation,
+    add constraint meters_aggregation
+        check (aggregation in ('sum', 'count', 'max', 'min', 'latest', 'unique', 'days', 'p95', 'p95_enhanced', 'top5_day_peaks'));
+
+create function is_bandwidth(aggregation text) returns boolean
+    language sql immutable parallel safe
+    return aggregation in ('p95', 'p95_enhanced', 'top5_day_peaks');
+
+create function five_minutes(at timestamptz) returns timestamptz
+    language sql immutable parallel safe
+    return date_bin(interval '5 minutes', at, timestamptz '1970-01-01 00:00:00+00');
+
+-- Where an event counts in a meter's roll-ups: a quarter hour, or five minutes of it.
+create function meter_slot(aggregation text, at timestamptz) returns timestamptz
+    language sql immutable parallel safe
+    return case when is_bandwidth(aggregation) then five_minutes(at) else usage_slot(at) end;
+
 -- Null where it is no decimal that a meter could count. Not strict, so that it is written into its caller.
 create or replace function event_decimal(text) returns numeric
     language sql immutable parallel safe
@@ -87,8 +105,8 @@ create function event_dimensions_distinct(data json, dimensions text[]) returns 
     language sql immutable strict parallel safe
     return not exists (select from unnest(dimensions) d(name) where not event_distinct(data -> d.name));
 
--- What the events of a batch are to meters, the voided ones, too: of some numbers, meters, resources and slots, or of all
--- where null. Most meters have no filters and no dimensions, and are not asked for these. There are too many events for
+-- What the events of a batch are to meters, the voided ones, too: of some numbers, meters, resources and quarter hours, or of
+-- all where null. Most meters have no filters and no dimensions, and are not asked for these. There are too many events for
 -- nested loops, which the planner would take for what it knows nothing of.
 drop view metered_events;
 create function metered_batch(of_tenant text, of_batch bigint, of_numbers bigint[], of_meters text[], of_resources text[],
@@ -112,7 +130,7 @@ begin
           and (of_slots is null or usage_slot(event_time(e.at)) = any (of_slots))
     )
     select e.number, v.event is not null, m.id, m.aggregation, batch_is_counted(of_batch, m.first_batch, c.computed_to),
-           e.resource_id, usage_slot(e.time), e.time,
+           e.resource_id, meter_slot(m.aggregation, e.time), e.time,
            case when m.dimensions = '{}' then m.dimensions else event_dimensions(e.data, m.dimensions) end,
            case m.aggregation when 'count' then 1 when 'unique' then 0 else event_decimal(e.data ->> m.value_property) end,
            case when m.aggregation = 'unique' then e.data ->> m.value_property end
@@ -220,7 +238,7 @@ begin
         delete from usage_members m using folded f where m.tenant_id = f.tenant_id and m.member_set = f.member_set
     ), touched as materialized (
         select b.tenant_id, b.number, array_agg(distinct s.resource_id) as resources, array_agg(distinct s.slot) as slots
-        from (select distinct s.tenant_id, s.resource_id, s.slot from slots s) s
+        from (select distinct s.tenant_id, s.resource_id, usage_slot(s.slot) as slot from slots s) s
         join event_resources x on x.tenant_id = s.tenant_id and x.resource_id = s.resource_id
             and x.batch >= event_batch_first((s.slot at time zone 'UTC')::date - 1)
         join event_batches b on b.tenant_id = x.tenant_id and b.number = x.batch

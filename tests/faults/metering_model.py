@@ -5,6 +5,7 @@ from fractions import Fraction
 
 FILTERED = {"filters": [{"property": "region", "values": ["cn", "hk"]}], "dimensions": ["region"]}
 THIRD = {"divide_by": "3"}
+FIVE_MINUTES = 300 * 1000000
 PLACES = 10 ** 12  # of what is divided
 
 
@@ -27,7 +28,7 @@ class Meter:
 
     def add_up(self, events):
         """None where there is nothing to tell."""
-        if self.aggregation in ("max", "min", "latest") and not events:
+        if self.aggregation in ("max", "min", "latest", "p95") and not events:
             return None
         value = {
             "sum": lambda: sum((each.value for each in events), Fraction(0)),
@@ -35,11 +36,21 @@ class Meter:
             "max": lambda: max(each.value for each in events),
             "min": lambda: min(each.value for each in events),
             "latest": lambda: max((each.time, each.value) for each in events)[1],
-            "unique": lambda: Fraction(len({each.user for each in events}))}[self.aggregation]()
+            "unique": lambda: Fraction(len({each.user for each in events})),
+            "p95": lambda: self.percentile(events)}[self.aggregation]()
         if self.divisor == 1:
             return value
         scaled = value / self.divisor * PLACES
         return Fraction(int(scaled + Fraction(1, 2)), PLACES)
+
+    def percentile(self, events):
+        peaks, rates = {}, collections.Counter()
+        for each in events:
+            key = each.time // FIVE_MINUTES, each.subject, self.by_region and each.region
+            peaks[key] = max(peaks.get(key, Fraction(0)), each.value)
+        for (slot, *_), peak in peaks.items():
+            rates[slot] += peak
+        return sorted(rates.values(), reverse=True)[len(rates) * 5 // 100]
 
 
 class Recomputation:

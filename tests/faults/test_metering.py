@@ -21,7 +21,8 @@ WRITERS, RESOURCES = 4, 3  # writers share two tenants
 VICTIMS = ("worker-1", "worker-2", "jobs", "jobs-periodic", "backend", "postmaster")
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 KINDS = [("sum", {}), ("count", {}), ("max", {}), ("min", {}), ("latest", {}), ("unique", {"value_property": "user"}),
-         ("sum", FILTERED), ("max", FILTERED), ("unique", {"value_property": "user", **FILTERED}), ("sum", THIRD)]
+         ("sum", FILTERED), ("max", FILTERED), ("unique", {"value_property": "user", **FILTERED}), ("sum", THIRD),
+         ("p95", {}), ("p95", FILTERED)]
 
 
 def exact(text):

@@ -331,6 +331,7 @@ export const en = {
     Events: (one: boolean) => (one ? "event" : "events"),
     CNY: () => "CNY",
     GB: () => "GB",
+    "Mb/Second": () => "Mbit/s",
   } as Record<string, (one: boolean) => string>,
   bills: {
     one: "Bill",

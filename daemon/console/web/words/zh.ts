@@ -331,6 +331,7 @@ export const zh: Words = {
     Events: () => "个事件",
     CNY: () => "元",
     GB: () => "GB",
+    "Mb/Second": () => "Mbit/s",
   },
   bills: {
     one: "账单",
