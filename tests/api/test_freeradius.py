@@ -192,6 +192,42 @@ class TestAccounting(FreeRadiusTest):
                 self.send(packet)
         self.expect_used(3400)
 
+    def test_late_packets_and_a_lost_start(self):
+        now = int(time.time())
+        self.account("Interim-Update", 3000, 300, Event_Timestamp=now - 30, Acct_Session_Time=60)
+        self.account("Interim-Update", 1000, 100, Event_Timestamp=now - 60, Acct_Session_Time=30)
+        self.account("Start", Event_Timestamp=now - 90)
+        self.account("Stop", 4000, 400, Event_Timestamp=now, Acct_Session_Time=90)
+        self.account("Interim-Update", 3500, 350, Event_Timestamp=now - 10, Acct_Session_Time=80)
+        self.expect_used(4400)
+        self.assertEqual([each["session_id"] for each in self.sessions()].count(self.session), 1)
+
+    def test_what_a_suspended_line_still_sends_counts(self):
+        self.account("Start")
+        self.account("Interim-Update", 1000, 0, Acct_Session_Time=1)
+        self.settle()
+        self.act(self.line, "suspend")
+        self.account("Stop", 1700, 7, Acct_Session_Time=2)
+        self.settle()
+        self.assertEqual(self.used(), 1707)
+
+    def test_five_minutes_of_it(self):
+        begin = int(time.time()) // 900 * 900 - 900
+        self.account("Start", Event_Timestamp=begin)
+        for place, (received, sent) in enumerate(((37500000, 10), (37500000, 10), (3 * 2**32, 10)), 1):
+            for _ in range(2):
+                self.account("Interim-Update", received, sent, Event_Timestamp=begin + 300 * place, Acct_Session_Time=300 * place)
+        self.settle()
+        samples = self.owner.all(f"/v1/resources/{self.line['id']}/samples")
+        self.assertEqual([(each["radius"]["input_bytes"], each["radius"]["output_bytes"]) for each in samples],
+                         [(str(3 * 2**32 - 37500000), "0"), ("0", "0"), ("37500000", "10")])
+        self.assertEqual(samples[2]["rate"], "1")
+        usage = self.expect(self.owner.get("/v1/usage", query={
+            "meter": "line-p95", "subject": self.line["id"], "window": "hour",
+            "from": datetime.datetime.fromtimestamp(begin, datetime.timezone.utc).isoformat(),
+            "to": datetime.datetime.fromtimestamp(begin + 900, datetime.timezone.utc).isoformat()}), 200)
+        self.assertEqual([each["value"] for each in usage["data"]], [samples[0]["rate"]])
+
     def test_counters_beyond_32_bits(self):
         self.account("Interim-Update", 2**32 - 1, 0, Acct_Session_Time=1)
         self.account("Interim-Update", 2**32 + 5, 3 * 2**32, Acct_Session_Time=2)
