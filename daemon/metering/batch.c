@@ -6,6 +6,7 @@
 
 #include "common/buffer.h"
 #include "common/check.h"
+#include "common/digest.h"
 #include "daemon/db/array.h"
 #include "daemon/metering/sums.h"
 #include "proto/json.h"
@@ -255,6 +256,25 @@ static void write_resources(const struct writer *writer, struct batch_columns *c
     columns->named_resources = array_end(&named_resources, writer->batch->arena);
 }
 
+/* A batch of the same events in the same order has the same, and no other one. */
+static const char *digest_of(const struct batch *batch, const size_t *places, size_t count,
+                             const struct batch_columns *columns)
+{
+    unsigned char(*contents)[SHA256_SIZE] = arena_allocate(batch->arena, count, SHA256_SIZE);
+    struct sha256 *digest = sha256_new();
+    unsigned char result[SHA256_SIZE];
+    char text[SHA256_HEX_SIZE];
+
+    for (size_t i = 0; i < count; i++)
+        memcpy(contents[i], batch->events->events[places[i]].digest, SHA256_SIZE);
+    sha256_add(digest, columns->source_at, strlen(columns->source_at) + 1);
+    sha256_add(digest, columns->ids, strlen(columns->ids) + 1);
+    sha256_add(digest, contents, count * SHA256_SIZE);
+    sha256_finish(&digest, result);
+    hex_write(result, sizeof result, text);
+    return arena_format(batch->arena, "\\x%s", text);
+}
+
 static const char *keep_data(struct arena *arena, struct buffer *data)
 {
     buffer_append_character(data, ']');
@@ -294,5 +314,6 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
     };
     write_resources(&writer, &columns);
     batch_keys(batch, places, count, &columns.source_at, &columns.ids);
+    columns.digest = digest_of(batch, places, count, &columns);
     return columns;
 }

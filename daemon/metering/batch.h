@@ -71,6 +71,7 @@ bool batch_same_key(const struct batch *batch, size_t a, size_t b);
  * `places`, and two documents. */
 struct batch_columns {
     const char *types, *subjects, *resources, *periods;
+    const char *digest; /* of keys and content, as bytea is spelled */
     const char *source_at, *ids, *type_at, *subject_at, *period_at, *times;
     const char *data; /* a JSON array */
     const char *sums; /* what is added to usage (sums.h); NULL: it is too much */

@@ -17,11 +17,11 @@ static struct names names;
 static struct entry *entries; /* by place */
 static int64_t meter_count;   /* of all meters, when theirs were learned */
 
-static const struct entry *find(struct batch *batch, char kind, const char *tenant,
+static const struct entry *find(struct arena *scratch, char kind, const char *tenant,
                                 const char *name)
 {
     size_t place;
-    const char *key = arena_format(batch->arena, "%c%s %s", kind, tenant, name);
+    const char *key = arena_format(scratch, "%c%s %s", kind, tenant, name);
 
     return names_find(&names, key, &place) ? &entries[place] : NULL;
 }
@@ -38,7 +38,7 @@ static bool look_up_resources(struct batch *batch, const char *tenant)
     batch->resources =
         arena_allocate(batch->arena, batch->subjects.count + 1, sizeof *batch->resources);
     for (size_t i = 0; i < batch->subjects.count; i++) {
-        const struct entry *entry = find(batch, 'r', tenant, batch->subjects.list[i]);
+        const struct entry *entry = find(batch->arena, 'r', tenant, batch->subjects.list[i]);
         if (entry == NULL)
             return false;
         batch->resources[i] = entry->text;
@@ -51,7 +51,7 @@ static bool look_up_sources(struct batch *batch, const char *tenant)
     batch->source_numbers =
         arena_allocate(batch->arena, batch->sources.count + 1, sizeof *batch->source_numbers);
     for (size_t i = 0; i < batch->sources.count; i++) {
-        const struct entry *entry = find(batch, 's', tenant, batch->sources.list[i]);
+        const struct entry *entry = find(batch->arena, 's', tenant, batch->sources.list[i]);
         if (entry == NULL)
             return false;
         batch->source_numbers[i] = entry->number;
@@ -64,7 +64,7 @@ static bool look_up_periods(struct batch *batch, const char *tenant)
     batch->periods = arena_allocate(batch->arena, batch->slot_count + 1, sizeof *batch->periods);
     for (size_t i = 0; i < batch->slot_count; i++) {
         const struct entry *entry =
-            find(batch, 'p', tenant, slot_name(batch->arena, batch->slots[i]));
+            find(batch->arena, 'p', tenant, slot_name(batch->arena, batch->slots[i]));
         if (entry == NULL)
             return false;
         batch->periods[i] = entry->text;
@@ -78,7 +78,7 @@ static bool look_up_meters(struct batch *batch)
     batch->meter_count = meter_count;
     batch->meters = arena_allocate(batch->arena, batch->types.count + 1, sizeof *batch->meters);
     for (size_t i = 0; i < batch->types.count; i++) {
-        const struct entry *entry = find(batch, 'm', "", batch->types.list[i]);
+        const struct entry *entry = find(batch->arena, 'm', "", batch->types.list[i]);
         if (entry == NULL)
             return false;
         batch->meters[i] = entry->meters;
@@ -132,11 +132,11 @@ size_t directory_used(void)
 }
 
 /* What is known of a name; a new entry where it is not. */
-static struct entry *entry_of(const struct batch *batch, char kind, const char *tenant,
+static struct entry *entry_of(struct arena *scratch, char kind, const char *tenant,
                               const char *name)
 {
     size_t place;
-    const char *key = arena_format(batch->arena, "%c%s %s", kind, tenant, name);
+    const char *key = arena_format(scratch, "%c%s %s", kind, tenant, name);
 
     if (!names_find(&names, key, &place))
         place = names_place(&names, arena_text(arena, key));
@@ -169,14 +169,29 @@ void directory_learn(const struct batch *batch, const char *tenant)
         begin(batch->meter_count);
     for (size_t i = 0; i < batch->types.count; i++)
         if (batch->meters[i].count > 0)
-            learn_meters(entry_of(batch, 'm', "", batch->types.list[i]), &batch->meters[i]);
+            learn_meters(entry_of(batch->arena, 'm', "", batch->types.list[i]), &batch->meters[i]);
     for (size_t i = 0; i < batch->sources.count; i++)
         if (batch->source_numbers[i] != 0)
-            entry_of(batch, 's', tenant, batch->sources.list[i])->number = batch->source_numbers[i];
+            entry_of(batch->arena, 's', tenant, batch->sources.list[i])->number =
+                batch->source_numbers[i];
     for (size_t i = 0; i < batch->subjects.count; i++)
         if (batch->resources[i] != NULL)
-            learn_text(entry_of(batch, 'r', tenant, batch->subjects.list[i]), batch->resources[i]);
+            learn_text(entry_of(batch->arena, 'r', tenant, batch->subjects.list[i]),
+                       batch->resources[i]);
     for (size_t i = 0; i < batch->slot_count; i++)
-        learn_text(entry_of(batch, 'p', tenant, slot_name(batch->arena, batch->slots[i])),
+        learn_text(entry_of(batch->arena, 'p', tenant, slot_name(batch->arena, batch->slots[i])),
                    batch->periods[i]);
+}
+
+bool directory_expects_known(struct arena *scratch, const char *tenant)
+{
+    const struct entry *entry = arena == NULL ? NULL : find(scratch, 'k', tenant, "");
+
+    return entry != NULL && entry->number != 0;
+}
+
+void directory_expect_known(struct arena *scratch, const char *tenant, bool known)
+{
+    if (arena != NULL && names.count < NAMES_KNOWN)
+        entry_of(scratch, 'k', tenant, "")->number = known;
 }

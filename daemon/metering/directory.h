@@ -24,6 +24,10 @@ void directory_learn(const struct batch *batch, const char *tenant);
 
 void directory_forget(void);
 
+/* Whether a tenant's last batch was there before, so that the next one is looked for first. */
+bool directory_expects_known(struct arena *scratch, const char *tenant);
+void directory_expect_known(struct arena *scratch, const char *tenant, bool known);
+
 /* Bytes that it takes. */
 size_t directory_used(void);
 

@@ -2,9 +2,11 @@
  * Events in. A first segment resolves the names of a batch, where the worker does not know them yet
  * (directory.h); then the batch is judged here. A second one locks the months and the meters,
  * claims the keys, and stores and counts all of it. Where a key was there already it rolled back: a
- * third one reads the digests of those, to tell duplicates from conflicts, and the others are
- * stored by themselves. What the batch voids is looked up before it is stored (voids.h), what is to
- * be held is held (quarantine.h), and what was rejected is noted (rejections.h) before the answer.
+ * third one looks for the same batch, and a fourth one reads the digests of the keys, to tell
+ * duplicates from conflicts, and the others are stored by themselves. Of a tenant that sends again
+ * what was there, the batch is looked for first. What the batch voids is looked up before it is
+ * stored (voids.h), what is to be held is held (quarantine.h), and what was rejected is noted
+ * (rejections.h) before the answer.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -78,6 +80,7 @@ static enum step refuse_all(struct request *request)
 
 static enum step resolve(struct request *request);
 static enum step store(struct request *request);
+static enum step take_violation(struct request *request);
 
 /* What can only be settled by another attempt, after so many. */
 static enum step give_up(struct request *request)
@@ -86,17 +89,12 @@ static enum step give_up(struct request *request)
     return request_refuse(request, "overloaded", NULL);
 }
 
-static enum step take_digests(struct request *request, const PGresult *rows)
+/* Those that were found to be there go no more, nor do those that are the same. */
+static enum step go_on_without_known(struct request *request)
 {
     struct ingest *ingest = ingest_of(request);
     size_t count = 0;
 
-    for (int row = 0; row < PQntuples(rows); row++) {
-        size_t at = strtoul(PQgetvalue(rows, row, PQfnumber(rows, "position")), NULL, 10);
-        check(at < ingest->going_count);
-        ingest_compare(request, ingest->going[at],
-                       PQgetvalue(rows, row, PQfnumber(rows, "digest")));
-    }
     for (size_t i = 0; i < ingest->going_count; i++)
         if (ingest->verdicts[ingest->going[i]].state == ACCEPTED)
             ingest->going[count++] = ingest->going[i];
@@ -107,6 +105,19 @@ static enum step take_digests(struct request *request, const PGresult *rows)
             ingest_compare(request, ingest->doubles[i].place, first->stored_digest);
     }
     return ingest->voids.count > 0 ? resolve(request) : store(request);
+}
+
+static enum step take_digests(struct request *request, const PGresult *rows)
+{
+    const struct ingest *ingest = ingest_of(request);
+
+    for (int row = 0; row < PQntuples(rows); row++) {
+        size_t at = strtoul(PQgetvalue(rows, row, PQfnumber(rows, "position")), NULL, 10);
+        check(at < ingest->going_count);
+        ingest_compare(request, ingest->going[at],
+                       PQgetvalue(rows, row, PQfnumber(rows, "digest")));
+    }
+    return go_on_without_known(request);
 }
 
 static enum step find_known(struct request *request)
@@ -171,10 +182,52 @@ static bool bind_columns(struct request *request)
     request_bind(request, "period_at", columns.period_at);
     request_bind(request, "times", columns.times);
     request_bind(request, "data", columns.data);
+    request_bind(request, "digest", columns.digest);
     request_bind(request, "sums", columns.sums);
     request_bind(request, "named_subjects", columns.named_subjects);
     request_bind(request, "named_resources", columns.named_resources);
     return columns.sums != NULL;
+}
+
+static enum step claim(struct request *request)
+{
+    bool voids = voids_bind(request);
+
+    request_prepend(request, voids ? &statement_lock_for_voids : &statement_lock_for_events);
+    return request_query_unless(
+        request, voids ? &statement_store_voiding_batch : &statement_store_event_batch, take_stored,
+        "event_keys_pkey", take_violation);
+}
+
+/* The whole batch is there, or it is stored; or what of it is there is to be found. */
+static enum step take_same(struct request *request, const PGresult *rows)
+{
+    struct ingest *ingest = ingest_of(request);
+    char digest[SHA256_HEX_SIZE];
+    bool first_look = !ingest->looked;
+
+    ingest->looked = true;
+    if (PQntuples(rows) == 0) {
+        directory_expect_known(request_arena(request), request_tenant(request), !first_look);
+        return first_look ? claim(request) : find_known(request);
+    }
+    for (size_t i = 0; i < ingest->going_count; i++) {
+        size_t place = ingest->going[i];
+        hex_write(ingest->batch.events[place].digest, SHA256_SIZE, digest);
+        ingest_compare(request, place, digest);
+    }
+    return go_on_without_known(request);
+}
+
+static enum step take_violation(struct request *request)
+{
+    struct ingest *ingest = ingest_of(request);
+
+    if (ingest->looked)
+        return find_known(request);
+    directory_expect_known(request_arena(request), request_tenant(request), true);
+    ingest->looked = true;
+    return request_query(request, &statement_find_same_batch, take_same);
 }
 
 static enum step store(struct request *request)
@@ -188,11 +241,9 @@ static enum step store(struct request *request)
     bind_times(request);
     if (!bind_columns(request))
         return request_refuse(request, "body_too_large", NULL);
-    bool voids = voids_bind(request);
-    request_prepend(request, voids ? &statement_lock_for_voids : &statement_lock_for_events);
-    return request_query_unless(
-        request, voids ? &statement_store_voiding_batch : &statement_store_event_batch, take_stored,
-        "event_keys_pkey", find_known);
+    if (!ingest->looked && directory_expects_known(request_arena(request), request_tenant(request)))
+        return request_query(request, &statement_find_same_batch, take_same);
+    return claim(request);
 }
 
 /* ---- Judging by what the database knows ---- */

@@ -50,6 +50,7 @@ struct ingest {
     int64_t *replayed; /* of events that are held: their numbers, by place; else NULL */
     enum step (*then)(struct request *request); /* after the query that is under way */
     unsigned attempts;
+    bool looked; /* for the same batch, before it is stored */
     size_t going_count;
     size_t *going; /* the events to be stored, by their key */
     size_t double_count;

@@ -182,10 +182,10 @@ fresh as materialized (
     returning batch
 ), stored as (
     insert into event_batches (tenant_id, number, first_time, last_time, types, subjects, resources, periods,
-                               source_at, ids, type_at, subject_at, period_at, times, data)
+                               source_at, ids, type_at, subject_at, period_at, times, data, digest)
     select :tenant, c.batch, event_time(:first_time::bigint), event_time(:last_time::bigint), :types::text[],
            :subjects::text[], :resources::text[], :periods::text[], :source_at::integer[], :ids::text[],
-           :type_at::smallint[], :subject_at::smallint[], :period_at::smallint[], :times::bigint[], :data
+           :type_at::smallint[], :subject_at::smallint[], :period_at::smallint[], :times::bigint[], :data, :digest::bytea
     from (select max(c.batch) as batch from claimed c) c
     where c.batch is not null
 ), named as (
@@ -233,6 +233,14 @@ select e.event, e.resource_id, e.type, e.at,
 from find_events(:tenant, :void_sources::text[], :void_ids::text[]) e
 join unnest(:own_sources::text[], :own_ids::text[]) with ordinality as w(own_source, own_id, place) on w.place = e.place
 order by w.place
+
+-- A row where the batch was stored as it is, every event of it.
+-- statement: find_same_batch
+select b.number
+from tenants t
+join event_keys k on k.tenant = t.number and k.source = (:source_at::integer[])[1] and k.id = (:ids::text[])[1] and k.place = 1
+join event_batches b on b.tenant_id = t.id and b.number = k.batch
+where t.id = :tenant and b.digest = :digest::bytea
 
 -- Of keys that are there, by their place among those that were asked for: the digest of the event.
 -- statement: find_known_events

@@ -99,6 +99,23 @@ class Events(EventTest):
         self.assertEqual([each["state"] for each in receipt["events"]], ["duplicate"] * 2)
         self.assertEqual(self.total(), 350)
 
+    def test_a_batch_that_is_sent_again(self):
+        """It is known as a whole, and by its events where it is not the same."""
+        batch = [self.event(f"b-{place}", str(place)) for place in range(50)]
+        self.assertEqual(self.counts(self.receipt(batch)), (50, 0, 0, 0))
+        for _ in range(3):
+            receipt = self.receipt(batch[::-1])
+            self.assertEqual(self.counts(receipt), (0, 50, 0, 0))
+            self.assertEqual({each["digest"] == each["received_digest"] for each in receipt["events"]}, {True})
+            self.assertEqual(self.counts(self.receipt([*batch, batch[7], {**batch[8], "data": {"value": "x1"}}], query={"partial": "true"})),
+                             (0, 51, 0, 1))
+            changed = [*batch[:20], {**batch[20], "data": {"value": "7"}}, *batch[21:]]
+            self.assertEqual(self.counts(self.receipt(changed)), (0, 49, 1, 0))
+            self.assertEqual(self.counts(self.receipt(batch[1:])), (0, 49, 0, 0))
+        self.assertEqual(self.counts(self.receipt([*batch, self.event("new", "1")])), (1, 50, 0, 0))
+        self.assertEqual(self.counts(self.receipt([self.event("newer", "1")])), (1, 0, 0, 0))
+        self.assertEqual(self.total(), 100 * (sum(range(50)) + 2))
+
     def test_an_external_id_that_went_to_another_resource(self):
         """Workers know what they were told before; what is stored is what holds now."""
         other = self.resource(self.owner, "software")
