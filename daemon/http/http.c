@@ -73,10 +73,10 @@ const struct network_handler http_network_handler = {
 
 void http_database_done(void *context, uint64_t number, const struct database_answer *answer)
 {
-    struct request *request = request_find(number);
+    struct request *request;
 
     (void)context;
-    if (request == NULL)
+    if (request_take_shared(number, answer) || (request = request_find(number)) == NULL)
         return;
     request->outstanding--;
     if (request->connection == 0)

@@ -122,6 +122,14 @@ enum step request_query_unless(struct request *request, const struct statement *
                                enum step (*rows)(struct request *request, const PGresult *result),
                                const char *constraint, enum step (*known)(struct request *request));
 
+/* Waits for what is done for several requests at once, in a segment of the process; until then the
+ * request is there, whatever becomes of its connection. request_resume goes on with `then`. */
+enum step request_wait(struct request *request);
+void request_resume(struct request *request, enum step (*then)(struct request *request));
+void request_submit_shared(const struct segment *segment,
+                           void (*done)(void *context, const struct database_answer *answer),
+                           void *context);
+
 /* Rendered answers. `status` 0 takes the operation's success status. Each returns DONE. */
 enum step request_answer_json(struct request *request, int status, const json_t *document);
 enum step request_answer_bytes(struct request *request, int status, const char *content_type,

@@ -119,6 +119,9 @@ enum step request_send(struct request *request, enum database_role role,
 /* The pool of the actor's side. */
 enum database_role request_role(const struct request *request);
 
+/* Takes the answer to a shared segment; false where the ticket is of a request (shared.c). */
+bool request_take_shared(uint64_t ticket, const struct database_answer *answer);
+
 /* What the database said, turned into the next step (run.c). */
 enum step request_take_answer(struct request *request, const struct database_answer *answer);
 

@@ -15,6 +15,7 @@
 #include "daemon/http/environment.h"
 #include "daemon/http/request.h"
 #include "daemon/metering/directory.h"
+#include "daemon/metering/gather.h"
 #include "daemon/metering/ingest.h"
 #include "daemon/metering/quarantine.h"
 #include "daemon/metering/receipt.h"
@@ -230,6 +231,15 @@ static enum step take_violation(struct request *request)
     return request_query(request, &statement_find_same_batch, take_same);
 }
 
+static enum step refuse_unknown(struct request *request)
+{
+    request_add_field(request, "Retry-After", "1");
+    return request_refuse(request, "commit_unknown", NULL);
+}
+
+static const struct gather_ways GATHER_WAYS = {
+    .stored = answer_receipt, .alone = claim, .unknown = refuse_unknown};
+
 static enum step store(struct request *request)
 {
     struct ingest *ingest = ingest_of(request);
@@ -243,7 +253,9 @@ static enum step store(struct request *request)
         return request_refuse(request, "body_too_large", NULL);
     if (!ingest->looked && directory_expects_known(request_arena(request), request_tenant(request)))
         return request_query(request, &statement_find_same_batch, take_same);
-    return claim(request);
+    return ingest->attempts == 1 && ingest->going_count <= GATHER_EVENTS && ingest->voids.count == 0
+               ? gather_store(request, &GATHER_WAYS)
+               : claim(request);
 }
 
 /* ---- Judging by what the database knows ---- */

@@ -207,6 +207,62 @@ fresh as materialized (
 with {{stored_batch true}}
 select f.batch from fresh f
 
+-- Goes before store_gathered_batches; their tenants come in their order. It is an operator's, of no park.
+-- statement: lock_for_gathered
+select set_config('bccd.actor', 'gather', true), set_config('plan_cache_mode', 'force_generic_plan', true),
+       lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared(),
+       (select count(lock_tenant_events_shared(t)) from unnest(:tenants::text[]) t) as tenants
+
+-- As store_event_batch, of many tenants, each batch by itself: the places of those that were stored. Single events whose keys
+-- are there are passed over; where a key of several events is, all of it is refused.
+-- statement: store_gathered_batches
+with sent as materialized (
+    select b.position, b.tenant, t.number as tenant_number, next_event_batch() as batch, b.first_time, b.last_time,
+           b.types::text[] as types, b.subjects::text[] as subjects, b.resources::text[] as resources,
+           b.periods::text[] as periods, b.source_at::integer[] as source_at, b.ids::text[] as ids,
+           b.type_at::smallint[] as type_at, b.subject_at::smallint[] as subject_at, b.period_at::smallint[] as period_at,
+           b.times::bigint[] as times, b.data, b.digest::bytea as digest, b.sums::json as sums
+    from json_to_recordset(:batches::json) as b(
+        position integer, tenant text, meters bigint, first_time bigint, last_time bigint, types text, subjects text,
+        resources text, periods text, source_at text, ids text, type_at text, subject_at text, period_at text, times text,
+        data text, digest text, sums text, named_subjects text, named_resources text)
+    join tenants t on t.id = b.tenant
+    where (select count(*) from meters) = b.meters
+      and not exists (select from unnest(b.periods::text[]) as p where period_is_settled(b.tenant, p))
+      and not exists (
+            select from unnest(b.named_subjects::text[], b.named_resources::text[]) as n(subject, resource)
+            where not exists (select from resources r
+                              where r.tenant_id = b.tenant and r.id = n.resource and r.external_id = n.subject))
+      and not (cardinality(b.ids::text[]) = 1
+               and exists (select from event_keys k
+                           where k.tenant = t.number and k.source = (b.source_at::integer[])[1] and k.id = (b.ids::text[])[1]))
+), claimed as (
+    insert into event_keys (tenant, source, id, batch, place)
+    select s.tenant_number, k.source, k.id, s.batch, k.place
+    from sent s cross join lateral unnest(s.source_at, s.ids) with ordinality as k(source, id, place)
+    order by s.tenant_number, k.source, k.id
+), stored as (
+    insert into event_batches (tenant_id, number, first_time, last_time, types, subjects, resources, periods,
+                               source_at, ids, type_at, subject_at, period_at, times, data, digest)
+    select s.tenant, s.batch, event_time(s.first_time), event_time(s.last_time), s.types, s.subjects, s.resources, s.periods,
+           s.source_at, s.ids, s.type_at, s.subject_at, s.period_at, s.times, s.data, s.digest
+    from sent s
+), named as (
+    insert into event_resources (tenant_id, resource_id, batch)
+    select distinct s.tenant, r.resource_id, s.batch
+    from sent s cross join lateral unnest(s.resources) as r(resource_id)
+), counted as (
+    insert into usage_deltas (tenant_id, meter_id, resource_id, slot, period, dimensions, total, count, minimum, maximum,
+                              latest_at, latest, members)
+    select s.tenant, d.meter, d.resource, event_time(d.slot), d.period, coalesce(d.dimensions, '{}'), d.total, d.count,
+           d.minimum, d.maximum, event_time(d.latest_at), d.latest, d.members
+    from sent s
+    cross join lateral json_to_recordset(s.sums) as d(
+        meter text, resource text, slot bigint, period text, dimensions text[], total numeric, count bigint,
+        minimum numeric, maximum numeric, latest_at bigint, latest numeric, members jsonb)
+)
+select s.position from sent s
+
 -- The same with events that void others, by the numbers of these, or by their places in the batch. No row either where
 -- one of them was voided meanwhile.
 -- statement: store_voiding_batch

@@ -116,6 +116,43 @@ class Events(EventTest):
         self.assertEqual(self.counts(self.receipt([self.event("newer", "1")])), (1, 0, 0, 0))
         self.assertEqual(self.total(), 100 * (sum(range(50)) + 2))
 
+    def test_small_ones_of_many_at_once(self):
+        """They are stored together; each is judged by itself."""
+        others = []
+        for _ in range(3):
+            tenant, owner = self.tenant()
+            others.append((owner, self.resource(owner, "software", external_id=unique("crm"))))
+        others.append((self.owner, self.subscription))
+        found = {}
+
+        def run(place, sender):
+            client, resource = others[place]
+            counts = [0, 0, 0, 0]
+            for turn in range(25):
+                subject = resource["external_id"] if turn % 2 else resource["id"]
+                event = self.event(f"{sender}-{turn}", str(turn), subject=subject)
+                batches = [[event], [event], [{**event, "data": {"value": "77"}}],
+                           [self.event(f"{sender}-{turn}-{part}", "1", subject=subject) for part in range(3)],
+                           [self.event(f"{sender}-{turn}-{part}", "1", subject=subject) for part in range(2, 5)],
+                           [self.event(f"shared-{turn}", "3", subject=subject)]]
+                for batch in batches:
+                    receipt = self.expect(client.post("/v1/events", batch, content_type=BATCH), 200)
+                    counts = [old + new for old, new in zip(counts, self.counts(receipt))]
+            found[place, sender] = counts
+
+        threads = [threading.Thread(target=run, args=(place, f"s{sender}"))
+                   for place in range(len(others)) for sender in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for place, (client, _) in enumerate(others):
+            counts = [sum(found[place, f"s{sender}"][each] for sender in range(3)) for each in range(4)]
+            self.assertEqual(counts[0], 3 * 25 * 6 + 25)
+            self.assertEqual(counts[2], 3 * 25)
+            self.assertEqual(sum(counts), 3 * 25 * 10)
+            self.assertEqual(self.total(client=client), 100 * (3 * (sum(range(25)) + 25 * 5) + 25 * 3))
+
     def test_an_external_id_that_went_to_another_resource(self):
         """Workers know what they were told before; what is stored is what holds now."""
         other = self.resource(self.owner, "software")

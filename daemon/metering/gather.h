@@ -1,0 +1,25 @@
+/*
+ * Small batches of many requests, and of many tenants, stored together: a transaction for one event
+ * costs nearly as much as one for fifty. What waits is stored as soon as what is under way was;
+ * so nobody waits for others to come.
+ *
+ * Each is stored or not, by itself: one whose keys are there, or whose names stand for something
+ * else by now, is left to its request, and so are all of them where the transaction fails.
+ */
+#ifndef DAEMON_METERING_GATHER_H
+#define DAEMON_METERING_GATHER_H
+
+#include "daemon/http/request.h"
+
+enum { GATHER_EVENTS = 10 }; /* of a request, at most, to be worth it */
+
+/* Stores the batch that the request has bound (statement store_event_batch) with others, and goes
+ * on with `stored`, with `alone` where it is to be stored by itself, or with `unknown`. */
+struct gather_ways {
+    enum step (*stored)(struct request *request);
+    enum step (*alone)(struct request *request);
+    enum step (*unknown)(struct request *request);
+};
+enum step gather_store(struct request *request, const struct gather_ways *ways);
+
+#endif
