@@ -484,17 +484,42 @@ with meter as materialized (
 ), subjects as (
     select r.id from resources r
     where {{own r}} and (r.id = any (string_to_array(:subject, ',')) or r.external_id = any (string_to_array(:subject, ',')))
-), used as (
-    select usage_window_key(u.slot, :window, :time_zone) as key,
-           case when m.by_subject then u.resource_id end as resource_id,
+), restated as materialized (
+    select exists (select from meter m join usage_restatements r on r.meter_id = m.id where {{own r}}) as any_of
+), wanted as not materialized (
+    select m.aggregation, m.source, m.divide_by, usage_window_key(u.slot, :window, :time_zone) as key,
+           case when m.by_subject then u.resource_id end as by_resource_id,
            case when m.places = '{}' then '{}' else array(select u.dimensions[p] from unnest(m.places) p) end as groups,
-           {{usage_value m, u, true, :time_zone}} as value
+           u.slot, u.resource_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from meter m
-    join usage_current u on u.meter_id = m.id
+    cross join restated
+    join usage_all u on u.meter_id = m.id
     where {{own u}} and u.slot >= :from::timestamptz and u.slot < :to::timestamptz
+      and (not restated.any_of
+           or not exists (select from usage_restatements r
+                          where r.tenant_id = u.tenant_id and r.meter_id = u.meter_id and r.slot = u.slot
+                            and r.resource_id = u.resource_id and r.period > u.period))
       and (:subject::text is null or u.resource_id in (select s.id from subjects s))
       and (:filter::jsonb is null or dimensions_pass(u.dimensions, m.dimensions, :filter::jsonb))
-    group by 1, 2, 3, m.aggregation, m.source, m.divide_by
+), used as (
+    -- The aggregations that need no order; which it is is asked once, not of each row.
+    select u.key, u.by_resource_id as resource_id, u.groups,
+           usage_quantity(
+               case (select m.aggregation from meter m)
+                   when 'sum' then sum(u.total) filter (where (select m.aggregation = 'sum' from meter m))
+                   when 'count' then sum(u.count) filter (where (select m.aggregation = 'count' from meter m))
+                   when 'max' then max(u.maximum) filter (where (select m.aggregation = 'max' from meter m))
+                   else min(u.minimum) filter (where (select m.aggregation = 'min' from meter m)) end,
+               (select m.divide_by from meter m)) as value
+    from wanted u
+    where (select m.aggregation in ('sum', 'count', 'max', 'min') from meter m)
+    group by u.key, u.by_resource_id, u.groups
+    having sum(u.count) <> 0
+    union all
+    select u.key, u.by_resource_id, u.groups, {{usage_value u, u, true, :time_zone}}
+    from wanted u
+    where u.aggregation not in ('sum', 'count', 'max', 'min')
+    group by 1, 2, 3, u.aggregation, u.source, u.divide_by
     having sum(u.count) <> 0
     union all
     select date_trunc(:window, d.day::timestamp), d.resource_id, '{}',

@@ -40,11 +40,11 @@ function request()
     return wrk.format("POST", "/v1/events", sender.headers, text)
 end
 
-function done(summary)
+function done(summary, latency)
     local errors = 0
     for _, count in pairs(summary.errors) do
         errors = errors + count
     end
-    print(string.format('\nCOUNTED {"requests": %d, "errors": %d, "microseconds": %d}',
-                        summary.requests, errors, summary.duration))
+    print(string.format('\nCOUNTED {"requests": %d, "errors": %d, "microseconds": %d, "p99": %d}',
+                        summary.requests, errors, summary.duration, latency:percentile(99)))
 end

@@ -1,11 +1,11 @@
-"""ingest_100, ingest_1000, ingest_hot, ingest_single, replay: events in, acknowledged after commit."""
+"""ingest_100, ingest_1000, ingest_hot, ingest_single, ack_p99, replay: events in, acknowledged after commit."""
 
 import datetime
 import os
 import re
 
 from load import wrk
-from measuring import compare
+from measuring import compare, say
 from row_resource import pgbench
 from world import World, running
 
@@ -14,6 +14,8 @@ CONNECTIONS = 8  # the workers' connections to the database, two times four
 STORED = 1_000_000
 COPIED = 100_000  # events of one COPY
 SINGLE_CONNECTIONS = 64
+PACED_CONNECTIONS = 32
+WANTED_P99 = 50.0  # milliseconds
 ACCOUNTS_SCALE = 10  # of pgbench: 1,000,000 rows
 QUANTITY = '{"quantity": "12"}'
 
@@ -119,6 +121,16 @@ class Ingest:
                       (self.keys, 1000, prefix, self.time))
         return counted["requests"] * 1000 * 1e6 / counted["microseconds"]
 
+    def acknowledge(self):
+        """The p99 in milliseconds at half the rate that there is without a pause."""
+        full = self.send(1000) / 1000
+        delay = round(PACED_CONNECTIONS / (full / 2) * 1000)
+        counted = wrk(self.daemon.port, "/v1/events", 2 * self.plan.seconds, PACED_CONNECTIONS, "ingest_paced.lua",
+                      (self.keys, 1000, self.prefix()), delay=delay)
+        share = counted["requests"] * 1e6 / counted["microseconds"] / full
+        say(f"   at {share:.2f} of the rate")
+        return counted["p99"] / 1000
+
     def send_new(self):
         self.time = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         return self.send_dated(self.plan.seconds, self.prefix())
@@ -155,6 +167,9 @@ def measure(plan):
             ingest.prepare_pgbench()
             rows.append(compare("ingest_single", "events/s", "pgbench -N, 64 clients", plan.rounds,
                                 ingest.transactions, lambda: ingest.send(1, connections=SINGLE_CONNECTIONS)))
+        if plan.wants("ack_p99"):
+            rows.append(compare("ack_p99", "ms", "50 ms, which it should be under", plan.rounds,
+                                lambda: WANTED_P99, ingest.acknowledge))
         if plan.wants("replay"):
             rows.append(compare("replay", "events/s", "new ones, in batches of 1,000", plan.rounds,
                                 ingest.send_new, ingest.send_again))
