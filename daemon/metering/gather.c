@@ -67,7 +67,7 @@ static int by_text(const void *a, const void *b)
 /* Tenants in their order, so that two transactions cannot wait for each other. */
 static const char *tenants_of(const struct gathering *gathering)
 {
-    const char *tenants[TOGETHER_LIMIT];
+    const char *tenants[TOGETHER_LIMIT] = {NULL};
     struct buffer array = array_begin();
 
     for (size_t i = 0; i < gathering->count; i++)
