@@ -419,7 +419,7 @@ with month as (
     select u.resource_id, u.meter_id, to_char(u.slot at time zone m.time_zone, 'YYYY-MM') as own_month,
            u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m join usage_all u on u.tenant_id = :tenant and u.period = m.period
-    where u.meter_id in (select e.id from charged c join meters e on e.code = c.charge ->> 'meter')
+    where u.meter_id = any (array(select e.id from charged c join meters e on e.code = c.charge ->> 'meter'))
 ), late as (
     select c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
     union
@@ -434,9 +434,15 @@ with month as (
     select l.resource_id, l.meter_id, l.own_month, coalesce(s.period > m.period, true), coalesce(s.period >= m.period, true),
            u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m cross join late l
-    join usage_all u on u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
-        and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
-        and u.period < m.period
+    cross join lateral (
+        -- Fenced, so that each part of the view is read by what is late.
+        select u.tenant_id, u.resource_id, u.meter_id, u.period, u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum,
+               u.latest_at, u.latest, u.member
+        from usage_all u
+        where u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
+          and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
+          and u.period < m.period
+        offset 0) u
     cross join lateral (
         select case when exists (select from usage_restatements r where r.tenant_id = :tenant)
                     then superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) end as period) s
@@ -720,11 +726,20 @@ with month as (
     select u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
            u.latest, u.member
     from usage_all u
-    where u.tenant_id = :tenant and u.meter_id in (select c.meter_id from charge c)
-      and (u.period = :period
-           or u.period < :period
-              and exists (select from usage_restatements r where r.tenant_id = u.tenant_id and r.period = :period)
-              and superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) = :period)
+    where u.tenant_id = :tenant and u.period = :period and u.meter_id = any (array(select c.meter_id from charge c))
+    union all
+    select u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
+           u.latest, u.member
+    from usage_restatements r
+    cross join lateral (
+        select a.slot, a.period, a.resource_id, a.meter_id, a.dimensions, a.total, a.count, a.minimum, a.maximum, a.latest_at,
+               a.latest, a.member
+        from usage_all a
+        where a.tenant_id = r.tenant_id and a.meter_id = r.meter_id and a.slot = r.slot and a.resource_id = r.resource_id
+          and a.period < r.period
+          and superseded_in(a.tenant_id, a.meter_id, a.resource_id, a.slot, a.period) = r.period
+        offset 0) u
+    where r.tenant_id = :tenant and r.period = :period
 ), counted as (
     select c.resource_id, c.code, c.begins,
            case when c.sums

@@ -65,15 +65,17 @@ left join lateral (
                  sum(l.output_bytes) as output_bytes,
                  json_build_object('input_bytes', number_text(sum(l.input_bytes)),
                                    'output_bytes', number_text(sum(l.output_bytes))) as document
-          from line_samples l
-          where l.tenant_id = r.tenant_id and l.resource_id = r.id
-            and (:cursor::text is null or l.slot < to_timestamp(:cursor::bigint))
-            and (:slot_gte::timestamptz is null or l.slot >= :slot_gte::timestamptz)
-            and (:slot_lt::timestamptz is null or l.slot < :slot_lt::timestamptz)
+          from (select distinct p.slot
+                from line_samples p
+                where p.tenant_id = r.tenant_id and p.resource_id = r.id
+                  and (:cursor::text is null or p.slot < to_timestamp(:cursor::bigint))
+                  and (:slot_gte::timestamptz is null or p.slot >= :slot_gte::timestamptz)
+                  and (:slot_lt::timestamptz is null or p.slot < :slot_lt::timestamptz)
+                order by p.slot desc
+                limit :limit::bigint + 1) page
+          join line_samples l on l.tenant_id = r.tenant_id and l.resource_id = r.id and l.slot = page.slot
           group by l.slot, l.origin) s
-    group by s.slot
-    order by s.slot desc
-    limit :limit::bigint + 1) s on true
+    group by s.slot) s on true
 {{page_by_number s.number}}
 
 -- statement: send_line_counters

@@ -26,6 +26,10 @@
 
 enum { ATTEMPTS_LIMIT = 10 }; /* segments that resolve or store */
 
+/* Of events that are stored with those of others: months that are being closed are none of theirs.
+ */
+static const instant GATHER_AGE = INSTANT_SECOND * 86400;
+
 static struct ingest *ingest_of(const struct request *request)
 {
     return request_state(request);
@@ -224,9 +228,9 @@ static enum step take_violation(struct request *request)
 {
     struct ingest *ingest = ingest_of(request);
 
+    directory_expect_known(request_arena(request), request_tenant(request), true);
     if (ingest->looked)
         return find_known(request);
-    directory_expect_known(request_arena(request), request_tenant(request), true);
     ingest->looked = true;
     return request_query(request, &statement_find_same_batch, take_same);
 }
@@ -239,6 +243,17 @@ static enum step refuse_unknown(struct request *request)
 
 static const struct gather_ways GATHER_WAYS = {
     .stored = answer_receipt, .alone = claim, .unknown = refuse_unknown};
+
+/* Whether it is stored with others: a few events of these days, the first time that it is tried, of
+ * an actor who is bound to no park. */
+static bool is_small(const struct request *request)
+{
+    const struct ingest *ingest = ingest_of(request);
+
+    return ingest->batch.count <= GATHER_EVENTS && ingest->voids.count == 0 &&
+           ingest->attempts == 1 && request_actor(request)->park[0] == '\0' &&
+           ingest->names.slots[0] > instant_now() - GATHER_AGE;
+}
 
 static enum step store(struct request *request)
 {
@@ -253,9 +268,7 @@ static enum step store(struct request *request)
         return request_refuse(request, "body_too_large", NULL);
     if (!ingest->looked && directory_expects_known(request_arena(request), request_tenant(request)))
         return request_query(request, &statement_find_same_batch, take_same);
-    return ingest->attempts == 1 && ingest->going_count <= GATHER_EVENTS && ingest->voids.count == 0
-               ? gather_store(request, &GATHER_WAYS)
-               : claim(request);
+    return is_small(request) ? gather_store(request, &GATHER_WAYS) : claim(request);
 }
 
 /* ---- Judging by what the database knows ---- */

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/instant.h"
+#include "common/log.h"
 #include "common/memory.h"
 #include "daemon/db/array.h"
 #include "daemon/http/environment.h"
@@ -14,10 +15,12 @@
 
 enum {
     TOGETHER_LIMIT = 64,                  /* requests of a transaction */
-    WAITING_LIMIT = 1024,                 /* requests; more are stored by themselves */
+    WAITING_LIMIT = 256,                  /* requests; more are stored by themselves */
     BATCHES_TEXT_LIMIT = 4 * 1024 * 1024, /* bytes after which no further one is added */
     TEXT_LIMIT = 64 * 1024 * 1024,
 };
+
+static const instant PAUSE = INSTANT_SECOND * 5;
 
 struct member {
     struct request *request;
@@ -33,7 +36,17 @@ struct gathering {
 
 static struct member waiting[WAITING_LIMIT]; /* a ring */
 static size_t first_waiting, waiting_count;
+static instant paused_until;
 static bool under_way; /* one transaction a process: two took longer than one of twice the size */
+
+static struct member take_waiting(void)
+{
+    struct member member = waiting[first_waiting];
+
+    first_waiting = (first_waiting + 1) % WAITING_LIMIT;
+    waiting_count--;
+    return member;
+}
 
 /* ---- What is asked ---- */
 
@@ -108,21 +121,48 @@ static void settle(struct gathering *gathering, const bool *stored, bool known)
     memory_free(gathering);
 }
 
+/* Whatever waits is stored by itself. */
+static void disperse(void)
+{
+    struct member members[WAITING_LIMIT];
+    size_t count = waiting_count;
+
+    for (size_t i = 0; i < count; i++)
+        members[i] = take_waiting();
+    for (size_t i = 0; i < count; i++)
+        request_resume(members[i].request, members[i].ways->alone);
+}
+
+/* A transaction that failed is tried by each alone; and where the database could not be reached, or
+ * was too slow, nobody is to wait for the next one for a while. */
+static void note_failure(const struct gathering *gathering, const struct database_answer *answer)
+{
+    log_info("gather_refused", log_number("outcome", answer->outcome),
+             log_text("sqlstate", answer->outcome == DATABASE_REFUSED ? answer->sqlstate : ""),
+             log_text("constraint", answer->outcome == DATABASE_REFUSED ? answer->constraint : ""),
+             log_number("requests", (int64_t)gathering->count));
+    if (answer->outcome != DATABASE_REFUSED)
+        paused_until = instant_now() + PAUSE;
+}
+
 static void take_answer(void *context, const struct database_answer *answer)
 {
     struct gathering *gathering = context;
     bool stored[TOGETHER_LIMIT] = {false};
+    bool failed = answer->outcome != DATABASE_OK;
 
     under_way = false;
-    if (answer->outcome == DATABASE_OK) {
+    if (failed)
+        note_failure(gathering, answer);
+    for (int row = 0; !failed && row < PQntuples(answer->results[answer->count - 1]); row++) {
         const PGresult *rows = answer->results[answer->count - 1];
-        for (int row = 0; row < PQntuples(rows); row++) {
-            size_t position = strtoul(PQgetvalue(rows, row, PQfnumber(rows, "position")), NULL, 10);
-            check(position < gathering->count);
-            stored[position] = true;
-        }
+        size_t position = strtoul(PQgetvalue(rows, row, PQfnumber(rows, "position")), NULL, 10);
+        check(position < gathering->count);
+        stored[position] = true;
     }
     settle(gathering, stored, answer->outcome != DATABASE_UNKNOWN);
+    if (failed)
+        disperse();
     run();
 }
 
@@ -150,15 +190,6 @@ static void submit(struct gathering *gathering, const char *batches)
     add_part(gathering, &segment, &statement_store_gathered_batches, stored);
     under_way = true;
     request_submit_shared(&segment, take_answer, gathering);
-}
-
-static struct member take_waiting(void)
-{
-    struct member member = waiting[first_waiting];
-
-    first_waiting = (first_waiting + 1) % WAITING_LIMIT;
-    waiting_count--;
-    return member;
 }
 
 static struct gathering *gather(const char **batches)
@@ -192,7 +223,7 @@ static void run(void)
 
 enum step gather_store(struct request *request, const struct gather_ways *ways)
 {
-    if (waiting_count == WAITING_LIMIT)
+    if (waiting_count == WAITING_LIMIT || instant_now() < paused_until)
         return ways->alone(request);
     waiting[(first_waiting + waiting_count++) % WAITING_LIMIT] = (struct member){request, ways};
     enum step next = request_wait(request);

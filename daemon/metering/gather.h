@@ -3,8 +3,9 @@
  * costs nearly as much as one for fifty. What waits is stored as soon as what is under way was;
  * so nobody waits for others to come.
  *
- * Each is stored or not, by itself: one whose keys are there, or whose names stand for something
- * else by now, is left to its request, and so are all of them where the transaction fails.
+ * Each is stored or not, by itself: one whose keys are there, whose names stand for something else
+ * by now, or whose tenant is held up, is left to its request, and so are all of them where the
+ * transaction fails.
  */
 #ifndef DAEMON_METERING_GATHER_H
 #define DAEMON_METERING_GATHER_H

@@ -207,14 +207,16 @@ fresh as materialized (
 with {{stored_batch true}}
 select f.batch from fresh f
 
--- Goes before store_gathered_batches; their tenants come in their order. It is an operator's, of no park.
+-- Goes before store_gathered_batches. It is an operator's, of no park, and waits for nobody: for no lock of months, meters or
+-- tenants, and but a moment for a row.
 -- statement: lock_for_gathered
 select set_config('bccd.actor', 'gather', true), set_config('plan_cache_mode', 'force_generic_plan', true),
-       lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared(),
-       (select count(lock_tenant_events_shared(t)) from unnest(:tenants::text[]) t) as tenants
+       set_config('lock_timeout', '1s', true),
+       set_config('bccd.gathered',
+                  try_lock_gathered(event_time(:first_slot::bigint), event_time(:last_slot::bigint), :tenants::text[]), true)
 
--- As store_event_batch, of many tenants, each batch by itself: the places of those that were stored. Single events whose keys
--- are there are passed over; where a key of several events is, all of it is refused.
+-- As store_event_batch, of many tenants, each batch by itself: the places of those that were stored. Passed over are those
+-- whose tenants are held up, whose names stand for something else by now, and whose keys are there or come twice.
 -- statement: store_gathered_batches
 with sent as materialized (
     select b.position, b.tenant, t.number as tenant_number, next_event_batch() as batch, b.first_time, b.last_time,
@@ -233,35 +235,50 @@ with sent as materialized (
             select from unnest(b.named_subjects::text[], b.named_resources::text[]) as n(subject, resource)
             where not exists (select from resources r
                               where r.tenant_id = b.tenant and r.id = n.resource and r.external_id = n.subject))
-      and not (cardinality(b.ids::text[]) = 1
-               and exists (select from event_keys k
-                           where k.tenant = t.number and k.source = (b.source_at::integer[])[1] and k.id = (b.ids::text[])[1]))
+      and b.tenant = any (string_to_array(setting('gathered'), ' '))
+      and not exists (
+            select from unnest(b.source_at::integer[], b.ids::text[]) as e(source, id)
+            cross join lateral (
+                -- One at a time: a plan for any batch would read all keys of the tenant.
+                select from event_keys k where k.tenant = t.number and k.source = e.source and k.id = e.id limit 1) k)
 ), claimed as (
     insert into event_keys (tenant, source, id, batch, place)
     select s.tenant_number, k.source, k.id, s.batch, k.place
     from sent s cross join lateral unnest(s.source_at, s.ids) with ordinality as k(source, id, place)
-    order by s.tenant_number, k.source, k.id
+    order by s.tenant_number, k.source, k.id collate "C"
+    on conflict do nothing
+    returning batch
+), claims as materialized (
+    select c.batch, count(*) as claimed from claimed c group by c.batch
+), whole as materialized (
+    select s.position, s.tenant, s.batch, s.first_time, s.last_time, s.types, s.subjects, s.resources, s.periods, s.source_at,
+           s.ids, s.type_at, s.subject_at, s.period_at, s.times, s.data, s.digest, s.sums
+    from sent s join claims c on c.batch = s.batch and c.claimed = cardinality(s.ids)
 ), stored as (
     insert into event_batches (tenant_id, number, first_time, last_time, types, subjects, resources, periods,
                                source_at, ids, type_at, subject_at, period_at, times, data, digest)
     select s.tenant, s.batch, event_time(s.first_time), event_time(s.last_time), s.types, s.subjects, s.resources, s.periods,
            s.source_at, s.ids, s.type_at, s.subject_at, s.period_at, s.times, s.data, s.digest
-    from sent s
+    from whole s
 ), named as (
     insert into event_resources (tenant_id, resource_id, batch)
     select distinct s.tenant, r.resource_id, s.batch
-    from sent s cross join lateral unnest(s.resources) as r(resource_id)
+    from whole s cross join lateral unnest(s.resources) as r(resource_id)
 ), counted as (
     insert into usage_deltas (tenant_id, meter_id, resource_id, slot, period, dimensions, total, count, minimum, maximum,
                               latest_at, latest, members)
     select s.tenant, d.meter, d.resource, event_time(d.slot), d.period, coalesce(d.dimensions, '{}'), d.total, d.count,
            d.minimum, d.maximum, event_time(d.latest_at), d.latest, d.members
-    from sent s
+    from whole s
     cross join lateral json_to_recordset(s.sums) as d(
         meter text, resource text, slot bigint, period text, dimensions text[], total numeric, count bigint,
         minimum numeric, maximum numeric, latest_at bigint, latest numeric, members jsonb)
 )
-select s.position from sent s
+select p.position
+from (select refuse_claimed_in_part((select count(*) from claims) - (select count(*) from whole)) as whole,
+             array(select s.position from whole s) as positions) r
+cross join lateral unnest(r.positions) as p(position)
+where r.whole
 
 -- The same with events that void others, by the numbers of these, or by their places in the batch. No row either where
 -- one of them was voided meanwhile.
@@ -481,6 +498,7 @@ with meter as materialized (
                  where n.name <> 'subject' order by n.place) as places
     from meters m cross join (select string_to_array(:group_by, ',') as names) g
     where m.id = :meter or m.code = :meter
+    limit 1
 ), subjects as (
     select r.id from resources r
     where {{own r}} and (r.id = any (string_to_array(:subject, ',')) or r.external_id = any (string_to_array(:subject, ',')))
@@ -493,8 +511,9 @@ with meter as materialized (
            u.slot, u.resource_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from meter m
     cross join restated
-    join usage_all u on u.meter_id = m.id
-    where {{own u}} and u.slot >= :from::timestamptz and u.slot < :to::timestamptz
+    cross join usage_all u
+    -- It is asked for before the view's parts are read, and each is read by it.
+    where u.meter_id = (select n.id from meter n) and {{own u}} and u.slot >= :from::timestamptz and u.slot < :to::timestamptz
       and (not restated.any_of
            or not exists (select from usage_restatements r
                           where r.tenant_id = u.tenant_id and r.meter_id = u.meter_id and r.slot = u.slot

@@ -23,14 +23,21 @@ alter table usage_slots add column member_set bigint;
 create index usage_slots_members on usage_slots (tenant_id, meter_id, slot) where member_set is not null;
 create index usage_deltas_members on usage_deltas (tenant_id, meter_id, slot) where members is not null;
 
+-- Back-computation took longer ones, which ingestion refuses.
 alter table usage_slots no force row level security;
+alter table usage_deltas no force row level security;
 alter table usage_members no force row level security;
 update usage_slots s set member_set = nextval('usage_member_sets') where s.members is not null;
 insert into usage_members (tenant_id, member_set, member)
 select distinct s.tenant_id, s.member_set, m.text
 from usage_slots s cross join lateral jsonb_array_elements_text(s.members) m(text)
-where s.members is not null and m.text is not null;
+where s.members is not null and octet_length(m.text) <= 256;
+update usage_deltas d
+set members = (select coalesce(jsonb_agg(m.value) filter (where octet_length(m.value #>> '{}') <= 256), '[]')
+               from jsonb_array_elements(d.members) m(value))
+where exists (select from jsonb_array_elements_text(d.members) m(text) where octet_length(m.text) > 256);
 alter table usage_slots force row level security;
+alter table usage_deltas force row level security;
 alter table usage_members force row level security;
 
 drop view usage_current;

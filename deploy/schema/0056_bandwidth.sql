@@ -56,6 +56,7 @@ create table line_samples (
 );
 comment on table line_samples is 'domain: broadband; traffic of lines by five minutes';
 create index line_samples_period on line_samples (tenant_id, period);
+create index line_samples_slot on line_samples (tenant_id, slot);
 call protect_tenant_table('line_samples');
 grant select on line_samples to bccd_tenant, bccd_operator, bccd_jobs, bccd_lookup;
 grant insert, update on line_samples to bccd_operator;
@@ -135,18 +136,19 @@ begin
     insert into radius_traffic (tenant_id, resource_id, session_number, sequence, at, input_bytes, output_bytes)
     select of_tenant, of_resource, of_session, risen.sequence, p.at, risen.input_bytes, risen.output_bytes
     where risen.input_bytes + risen.output_bytes > 0;
-    -- A session that has just begun was not heard of since its start; a packet that is late tells of the moment alone.
+    -- A session that has just begun was not heard of since its start; of a packet that is late, or of a session whose start
+    -- is not known, nobody knows when its bytes went.
     since := case when p.at > risen.last_at then risen.last_at
-                  when risen.before = 0 and p.at > risen.started_at then risen.started_at
-                  else p.at - interval '1 microsecond' end;
-    if risen.input_bytes + risen.output_bytes > 0 or risen.stopped_at is null and p.at > risen.last_at then
+                  when risen.before = 0 and p.at > risen.started_at then risen.started_at end;
+    if since is not null and (risen.input_bytes + risen.output_bytes > 0 or risen.stopped_at is null) then
         perform sample_line(of_tenant, of_resource, 'radius', since, p.at, risen.input_bytes, risen.output_bytes);
     end if;
 end
 $$;
 
 -- Takes counters of lines as they were read, and says of each by its place, from 1, whether it gave samples: 'counted', or why
--- it gave none. Of a counter that was not read for more than a quarter hour nothing is known of the time between.
+-- it gave none. Of a counter that was not read for more than a quarter hour nothing is known of the time between; one that was
+-- read more than a month ago comes too late.
 create function take_line_counters(readings jsonb) returns table (place integer, outcome text)
     language plpgsql
 as $$
@@ -154,6 +156,10 @@ declare
     reading record;
     last line_counters;
 begin
+    perform lock_usage_periods(min(r.at) - interval '15 minutes', max(r.at))
+    from jsonb_to_recordset(readings) as r(at timestamptz)
+    where r.at between clock_timestamp() - interval '31 days' and clock_timestamp() + interval '5 minutes'
+    having count(*) > 0;
     for reading in
         select r.place, l.tenant_id, l.resource_id, coalesce(r.counter, '') as counter, coalesce(r.lifetime, '') as lifetime,
                r.at, r.input_bytes, r.output_bytes
@@ -174,6 +180,8 @@ begin
             outcome := 'line_unknown';
         elsif reading.at > clock_timestamp() + interval '5 minutes' then
             outcome := 'too_far_ahead';
+        elsif reading.at < clock_timestamp() - interval '31 days' then
+            outcome := 'too_old';
         else
             perform from broadband_lines b
             where b.tenant_id = reading.tenant_id and b.resource_id = reading.resource_id for no key update;

@@ -154,6 +154,11 @@ class Lines(RadiusTest):
         self.account(other, INTERIM, 3000, 6000, at=600, Acct_Session_Time=str(40 * 86400))
         self.assertEqual(self.samples(other), [])  # nobody knows when it went
         self.assertEqual(self.total(other)[:2], (3000, 6000))
+        third = self.line()
+        self.account(third, INTERIM, 10 ** 11, 6000, at=600)
+        self.account(third, INTERIM, 10 ** 11 + 600, 6000, at=900)
+        self.account(third, INTERIM, 10 ** 11 + 700, 6000, at=800)
+        self.assertEqual(self.samples(third), [(self.slot(2), "0.000016", self.traffic(600, 0), None)])
 
     def test_counters_that_are_read(self):
         line, other = self.line(), self.line()
@@ -189,8 +194,10 @@ class Lines(RadiusTest):
         self.assertEqual(self.reasons(self.expect(poller.post("/v1/line-counters", {"readings": [reading]}), 200)), (0, [(0, "first")]))
         later = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
         receipt = self.expect(poller.post("/v1/line-counters", {"readings": [
-            {**reading, "line": unique("nobody")}, {**reading, "line": "no@body"}, {**reading, "at": instant(later)}]}), 200)
-        self.assertEqual(self.reasons(receipt), (0, [(0, "line_unknown"), (1, "line_unknown"), (2, "too_far_ahead")]))
+            {**reading, "line": unique("nobody")}, {**reading, "line": "no@body"}, {**reading, "at": instant(later)},
+            {**reading, "at": "1971-01-01T00:00:00Z"}, {**reading, "at": "1990-01-01T00:00:00Z"}]}), 200)
+        self.assertEqual(self.reasons(receipt), (0, [(0, "line_unknown"), (1, "line_unknown"), (2, "too_far_ahead"),
+                                                     (3, "too_old"), (4, "too_old")]))
         for wrong in ({"input_bytes": "-1"}, {"input_bytes": "1" * 21}, {"input_bytes": "1.5"}, {"at": "yesterday"}, {"line": ""}):
             self.expect(poller.post("/v1/line-counters", {"readings": [{**reading, **wrong}]}), 422, "validation_failed")
         _, stranger = self.tenant()

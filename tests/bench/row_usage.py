@@ -40,7 +40,8 @@ group by e.batch, l.ids;
 insert into usage_slots (tenant_id, meter_id, resource_id, slot, period, total, count, minimum, maximum, latest_at, latest)
 select '{tenant}', m.id, e.resource_id, usage_slot(e.time), period_of(min(e.time)), 12 * count(*), count(*), 12, 12, max(e.time), 12
 from sent e, meters m where m.code = 'bench'
-group by m.id, e.resource_id, usage_slot(e.time);
+group by m.id, e.resource_id, usage_slot(e.time)
+order by usage_slot(e.time), e.resource_id; -- as folding comes to them
 drop table sent;
 """
 
