@@ -10,7 +10,8 @@
  * - What is voided is taken off what counts from then on: of sums and counts as a delta of less
  * than nothing, of all else by counting its slots anew from what is stored, while nobody stores or
  * folds them. Of a settled month nothing is changed: a later one has the delta, or restates the
- * slots (usage_restatements), and what counts now is in view usage_current.
+ * slots (usage_restatements), and read_usage leaves out what
+ * they stand for.
  * - Bandwidth has slots of five minutes, all else of quarter hours.
  * - Usage is folded slots and deltas not folded yet, read together in one snapshot (view
  * usage_all); folding moves a delta from one to the other in one statement.

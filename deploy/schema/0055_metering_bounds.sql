@@ -45,38 +45,6 @@ drop view usage_all;
 alter table usage_slots drop column members;
 drop function count_members, merge_members;
 
--- Folded and unfolded, each once in any snapshot; a slot may have several rows. The different values of unique stand in rows
--- of their own, which add nothing else.
-create view usage_all with (security_invoker) as
-select s.tenant_id, s.meter_id, s.resource_id, s.slot, s.period, s.dimensions, s.total, s.count, s.minimum, s.maximum,
-       s.latest_at, s.latest, null::text as member
-from usage_slots s
-union all
-select d.tenant_id, d.meter_id, d.resource_id, d.slot, d.period, d.dimensions, d.total, d.count, d.minimum, d.maximum,
-       d.latest_at, d.latest, null
-from usage_deltas d
-union all
-select s.tenant_id, s.meter_id, s.resource_id, s.slot, s.period, s.dimensions, 0, 0, null, null, null, null, m.member
-from usage_slots s
-join usage_members m on m.tenant_id = s.tenant_id and m.member_set = s.member_set
-where s.member_set is not null
-union all
-select d.tenant_id, d.meter_id, d.resource_id, d.slot, d.period, d.dimensions, 0, 0, null, null, null, null, m.text
-from usage_deltas d
-cross join lateral jsonb_array_elements_text(d.members) m(text)
-where d.members is not null;
-grant select on usage_all to bccd_tenant, bccd_operator, bccd_jobs, bccd_lookup;
-
--- What counts now.
-create view usage_current with (security_invoker) as
-select u.*
-from usage_all u
-where not exists (
-    select from usage_restatements r
-    where r.tenant_id = u.tenant_id and r.meter_id = u.meter_id and r.slot = u.slot and r.resource_id = u.resource_id
-      and r.period > u.period);
-grant select on usage_current to bccd_tenant, bccd_operator, bccd_jobs;
-
 -- ---- What stored events say, as ingestion reads it ----
 
 alter table meters

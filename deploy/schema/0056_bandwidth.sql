@@ -213,9 +213,10 @@ $$;
 
 -- ---- Usage ----
 
--- As before, and of lines, for each meter of their bandwidth, the bytes of five minutes by where they are known from and the
--- way they went.
-create or replace view usage_all with (security_invoker) as
+-- Folded and unfolded, each once in any snapshot; a slot may have several rows. The different values of unique stand in rows
+-- of their own, which add nothing else. Of lines, for each meter of their bandwidth, the bytes of five minutes by where they
+-- are known from and the way they went.
+create view usage_all with (security_invoker) as
 select s.tenant_id, s.meter_id, s.resource_id, s.slot, s.period, s.dimensions, s.total, s.count, s.minimum, s.maximum,
        s.latest_at, s.latest, null::text as member
 from usage_slots s
@@ -238,6 +239,7 @@ select l.tenant_id, m.id, l.resource_id, l.slot, l.period, array[l.origin, w.way
 from line_samples l
 cross join lateral (values ('input' collate "C", l.input_bytes), ('output', l.output_bytes)) w(way, bytes)
 join meters m on m.source = 'broadband' and is_bandwidth(m.aggregation);
+grant select on usage_all to bccd_tenant, bccd_operator, bccd_jobs;
 
 create type usage_sample as (
     slot timestamptz, resource_id text, dimensions text[], total numeric, maximum numeric);
