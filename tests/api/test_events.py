@@ -153,28 +153,6 @@ class Events(EventTest):
             self.assertEqual(sum(counts), 3 * 25 * 10)
             self.assertEqual(self.total(client=client), 100 * (3 * (sum(range(25)) + 25 * 5) + 25 * 3))
 
-    def test_small_ones_wait_for_no_other_tenant(self):
-        """One whose events are being counted anew holds up its own."""
-        tenant, other = self.tenant()
-        theirs = self.resource(other, "software")
-        for client, subject in ((self.owner, self.subscription), (other, theirs)):  # names are known from then on
-            for turn in range(4):
-                self.receipt([self.event(f"first-{turn}", subject=subject["id"])], client=client)
-        lock = f"hashtextextended('events {self.tenant_document['id']}', 20261130)"
-        holder = threading.Thread(target=self.database().execute, args=(
-            f"begin; select pg_advisory_xact_lock({lock}); select pg_sleep(4); commit",))
-        held_up = threading.Thread(target=self.receipt, args=([self.event("held-up")],))
-        holder.start()
-        self.eventually(lambda: self.database().value(
-            "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"))
-        held_up.start()
-        for turn in range(20):
-            self.receipt([self.event(f"later-{turn}", subject=theirs["id"])], client=other)
-        self.assertTrue(held_up.is_alive())
-        held_up.join()
-        holder.join()
-        self.assertEqual((self.total(), self.total(client=other)), (500, 2400))
-
     def test_an_external_id_that_went_to_another_resource(self):
         """Workers know what they were told before; what is stored is what holds now."""
         other = self.resource(self.owner, "software")
@@ -377,6 +355,34 @@ class Concurrency(EventTest):
         self.eventually(left, 90)
         self.receipt([self.event("after", "1")])
         self.assertEqual(self.total(), 600)
+
+
+class OneWorker(EventTest):
+    """All that comes meets in it."""
+
+    settings = {"workers": "1"}
+
+    def test_small_ones_wait_for_no_other_tenant(self):
+        """One whose events are being counted anew holds up its own."""
+        tenant, other = self.tenant()
+        theirs = self.resource(other, "software")
+        for client, subject in ((self.owner, self.subscription), (other, theirs)):  # names are known from then on
+            for turn in range(4):
+                self.receipt([self.event(f"first-{turn}", subject=subject["id"])], client=client)
+        lock = f"hashtextextended('events {self.tenant_document['id']}', 20261130)"
+        holder = threading.Thread(target=self.database().execute, args=(
+            f"begin; select pg_advisory_xact_lock({lock}); select pg_sleep(4); commit",))
+        held_up = threading.Thread(target=self.receipt, args=([self.event("held-up")],))
+        holder.start()
+        self.eventually(lambda: self.database().value(
+            "select count(*) from pg_locks where locktype = 'advisory' and mode = 'ExclusiveLock' and granted"))
+        held_up.start()
+        for turn in range(20):
+            self.receipt([self.event(f"later-{turn}", subject=theirs["id"])], client=other)
+        self.assertTrue(held_up.is_alive())
+        held_up.join()
+        holder.join()
+        self.assertEqual((self.total(), self.total(client=other)), (500, 2400))
 
 
 class Settled(EventTest):
