@@ -91,13 +91,14 @@ json_build_object(
 
 -- Whether what comes late to a meter is simply more of it.
 -- fragment: adds_up(meter)
-(meter.aggregation in ('sum', 'count', 'days') and meter.divide_by is null)
+(meter.aggregation in ('sum', 'count', 'time_weighted', 'days') and meter.divide_by is null)
 
 -- The month from which on a tenant may have something to be billed.
 -- fragment: first_period(t)
 least((select period_of(min(a.starts_at)) from plan_assignments a where a.tenant_id = t.id),
       (select min(u.period) from usage_slots u where u.tenant_id = t.id),
-      (select min(u.period) from usage_deltas u where u.tenant_id = t.id))
+      (select min(u.period) from usage_deltas u where u.tenant_id = t.id),
+      (select min(u.period) from usage_spans u where u.tenant_id = t.id))
 
 -- The plan that a resource is on in a quarter hour: the last that began by its end, else the first; so nothing
 -- that was counted just before the start or after the end is lost.

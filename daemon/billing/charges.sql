@@ -54,7 +54,7 @@ with month as (
         from usage_all u
         where u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
           and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
-          and u.period < m.period
+          and u.since >= period_start(l.own_month, m.time_zone) and u.period < m.period
         offset 0) u
     cross join lateral (
         select case when exists (select from usage_restatements r where r.tenant_id = :tenant)

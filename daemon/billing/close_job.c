@@ -11,6 +11,7 @@
 #include "common/instant.h"
 #include "daemon/billing/account.h"
 #include "daemon/billing/billing.h"
+#include "daemon/metering/metering.h"
 #include "proto/json.h"
 #include "statements.h"
 
@@ -256,7 +257,7 @@ static bool run_close(struct job *job)
     bool good;
 
     snprintf(close.period, sizeof close.period, "%s", period == NULL ? "" : period);
-    good = pass_gate(&close);
+    good = metering_advance_levels(job) && pass_gate(&close);
     json_decref(argument);
     json_decref(close.gate);
     json_decref(close.differences);

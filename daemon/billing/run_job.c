@@ -11,6 +11,7 @@
 #include "common/log.h"
 #include "daemon/billing/account.h"
 #include "daemon/billing/billing.h"
+#include "daemon/metering/metering.h"
 #include "proto/json.h"
 #include "statements.h"
 
@@ -262,7 +263,7 @@ static bool run_billing(struct job *job)
 {
     struct run run = {.job = job, .failures = json_array()};
     PGresult *tenants;
-    bool good = take_run(&run);
+    bool good = take_run(&run) && (!run.finalize || metering_advance_levels(job));
 
     if (good) {
         tenants = session_run_named(job->session, &statement_billable_tenants, "period", run.period,

@@ -310,8 +310,8 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
         .period_at = array_end(&writer.period_at, arena),
         .times = array_end(&writer.times, arena),
         .data = keep_data(arena, &writer.data),
-        .sums = sums_write(batch, places, count),
     };
+    columns.sums = sums_write(batch, places, count, &columns.levels);
     write_resources(&writer, &columns);
     batch_keys(batch, places, count, &columns.source_at, &columns.ids);
     columns.digest = digest_of(batch, places, count, &columns);

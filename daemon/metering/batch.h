@@ -68,13 +68,14 @@ void batch_sort(const struct batch *batch, size_t *places, size_t count);
 bool batch_same_key(const struct batch *batch, size_t a, size_t b);
 
 /* The parameters of statement store_event_batch, in the arena: arrays of PostgreSQL in the order of
- * `places`, and two documents. */
+ * `places`, and documents. */
 struct batch_columns {
     const char *types, *subjects, *resources, *periods;
     const char *digest; /* of keys and content, as bytea is spelled */
     const char *source_at, *ids, *type_at, *subject_at, *period_at, *times;
-    const char *data; /* a JSON array */
-    const char *sums; /* what is added to usage (sums.h); NULL: it is too much */
+    const char *data;   /* a JSON array */
+    const char *sums;   /* what is added to usage (sums.h); NULL: it is too much */
+    const char *levels; /* that are held over time; NULL: none */
     /* Of subjects that are external ids, as what they were resolved to. */
     const char *named_subjects, *named_resources;
 };

@@ -172,7 +172,7 @@ static void bind_times(struct request *request)
 /* False where what they add to usage is more than a statement takes. */
 static bool bind_columns(struct request *request)
 {
-    const struct ingest *ingest = ingest_of(request);
+    struct ingest *ingest = ingest_of(request);
     struct batch_columns columns = batch_store(&ingest->names, ingest->going, ingest->going_count);
 
     request_bind(request, "meters", number_text(request, ingest->names.meter_count));
@@ -189,6 +189,8 @@ static bool bind_columns(struct request *request)
     request_bind(request, "data", columns.data);
     request_bind(request, "digest", columns.digest);
     request_bind(request, "sums", columns.sums);
+    request_bind(request, "levels", columns.levels == NULL ? "[]" : columns.levels);
+    ingest->levels = columns.levels != NULL;
     request_bind(request, "named_subjects", columns.named_subjects);
     request_bind(request, "named_resources", columns.named_resources);
     return columns.sums != NULL;
@@ -197,11 +199,12 @@ static bool bind_columns(struct request *request)
 static enum step claim(struct request *request)
 {
     bool voids = voids_bind(request);
+    const struct statement *statement = voids ? &statement_store_voiding_batch
+                                        : ingest_of(request)->levels ? &statement_store_level_batch
+                                                                     : &statement_store_event_batch;
 
     request_prepend(request, voids ? &statement_lock_for_voids : &statement_lock_for_events);
-    return request_query_unless(
-        request, voids ? &statement_store_voiding_batch : &statement_store_event_batch, take_stored,
-        "event_keys_pkey", take_violation);
+    return request_query_unless(request, statement, take_stored, "event_keys_pkey", take_violation);
 }
 
 /* The whole batch is there, or it is stored; or what of it is there is to be found. */
@@ -250,7 +253,7 @@ static bool is_small(const struct request *request)
 {
     const struct ingest *ingest = ingest_of(request);
 
-    return ingest->batch.count <= GATHER_EVENTS && ingest->voids.count == 0 &&
+    return ingest->batch.count <= GATHER_EVENTS && ingest->voids.count == 0 && !ingest->levels &&
            ingest->attempts == 1 && request_actor(request)->park[0] == '\0' &&
            ingest->names.slots[0] > instant_now() - GATHER_AGE;
 }

@@ -51,6 +51,7 @@ struct ingest {
     enum step (*then)(struct request *request); /* after the query that is under way */
     unsigned attempts;
     bool looked; /* for the same batch, before it is stored */
+    bool levels; /* some of the events tell of levels that are held */
     size_t going_count;
     size_t *going; /* the events to be stored, by their key */
     size_t double_count;

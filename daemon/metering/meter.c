@@ -36,6 +36,7 @@ struct meter meter_read(struct arena *arena, const json_t *document)
     struct meter meter = {.id = arena_text(arena, json_member_text(document, "id")),
                           .unique = json_is_true(json_object_get(document, "unique")),
                           .five_minutes = json_is_true(json_object_get(document, "five_minutes")),
+                          .held = json_is_true(json_object_get(document, "held")),
                           .property = read_property(arena, json_object_get(document, "property")),
                           .filter_count = json_array_size(filters),
                           .dimension_count = json_array_size(dimensions)};

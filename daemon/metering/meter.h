@@ -34,6 +34,7 @@ struct meter {
     const char *id;
     bool unique;                    /* it counts different values, and adds none up */
     bool five_minutes;              /* its slots are no quarter hours, but thirds of these */
+    bool held;                      /* its values are levels, each held until the next one */
     struct meter_property property; /* without a name: it counts events */
     size_t filter_count, dimension_count;
     struct meter_filter *filters;
@@ -45,7 +46,7 @@ struct meters {
     struct meter *list;
 };
 
-/* Of {"id", "property", "unique", "five_minutes", "filters": [{"property", "values"}],
+/* Of {"id", "property", "unique", "five_minutes", "held", "filters": [{"property", "values"}],
  * "dimensions": [names]}; all but the id may be absent or null. Everything in the arena. */
 struct meter meter_read(struct arena *arena, const json_t *document);
 

@@ -8,13 +8,15 @@
  * - A batch counts for the meters that there were when it was stored: who adds a meter waits for
  *   those who store. Back-computation counts those from before, by their numbers.
  * - What is voided is taken off what counts from then on: of sums and counts as a delta of less
- * than nothing, of all else by counting its slots anew from what is stored, while nobody stores or
- * folds them. Of a settled month nothing is changed: a later one has the delta, or restates the
- * slots (usage_restatements), and read_usage leaves out what
- * they stand for.
+ *   than nothing, of levels as the difference that they made, of all else by counting its slots
+ *   anew from what is stored, while nobody stores or folds them. Of a settled month nothing is
+ *   changed: a later one has the delta, or restates the slots (usage_restatements), and read_usage
+ *   leaves out what they stand for.
  * - Bandwidth has slots of five minutes, all else of quarter hours.
- * - Usage is folded slots and deltas not folded yet, read together in one snapshot (view
- * usage_all); folding moves a delta from one to the other in one statement.
+ * - A level that is held over time counts once the next one of its series comes, and at the latest
+ *   when its month is over (metering_advance_levels); what is held since is part of usage_all.
+ * - Usage is folded slots, deltas not folded yet, spans of levels and what is held, read together
+ *   in one snapshot (view usage_all); folding moves a delta to its slot in one statement.
  * - Who writes usage holds the locks of the months in which it can come to count, shared
  *   (lock_usage_periods), and sees what a close committed while it waited.
  * - Days of seats, lines and terminals are no rows: they come from the history of resources.
@@ -34,5 +36,10 @@ extern const struct job_kind metering_back_computation_kind;
 
 /* Folds deltas into slots, periodically; any number may run at once. */
 extern const struct job_kind metering_fold_kind;
+
+/* Counts what levels are held up to the beginning of the running month; whoever settles a month
+ * that is over calls it first. In transactions of its own; false where the job is to be run again.
+ */
+bool metering_advance_levels(struct job *job);
 
 #endif

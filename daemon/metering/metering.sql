@@ -14,6 +14,7 @@ json_build_object(
 usage_quantity(case m.aggregation
     when 'sum' then sum(u.total) filter (where m.aggregation = 'sum' and (wanted))
     when 'count' then sum(u.count) filter (where m.aggregation = 'count' and (wanted))
+    when 'time_weighted' then sum(u.total) filter (where m.aggregation = 'time_weighted' and (wanted))
     when 'max' then max(u.maximum) filter (where m.aggregation = 'max' and (wanted))
     when 'min' then min(u.minimum) filter (where m.aggregation = 'min' and (wanted))
     when 'unique' then count(distinct u.member) filter (where m.aggregation = 'unique' and (wanted))
@@ -125,7 +126,8 @@ select json_build_object(
                                                 'id', m.id, 'property', m.value_property,
                                                 'unique', m.aggregation = 'unique', 'filters', m.filters,
                                                 'dimensions', m.dimensions,
-                                                'five_minutes', is_bandwidth(m.aggregation))
+                                                'five_minutes', is_bandwidth(m.aggregation),
+                                                'held', m.aggregation = 'time_weighted')
                                             order by m.value_property, m.id), '[]')
                    from meters m where m.source = 'events' and m.event_type = t.type)
                order by t.place), '[]')
@@ -290,7 +292,21 @@ with {{stored_batch not exists (select from event_voids v where v.tenant_id = :t
     from fresh f
     cross join unnest(:void_events::bigint[], :void_targets::bigint[], :void_places::smallint[], :void_periods::text[])
         as v(event, target, place, period)
+), {{held_levels}}
+select f.batch from fresh f
+
+-- The same with levels that are held over time; the trigger of usage_levels counts them.
+-- fragment: held_levels
+held as (
+    insert into usage_levels (tenant_id, meter_id, resource_id, dimensions, at, event, level)
+    select :tenant, l.meter, l.resource, coalesce(l.dimensions, '{}'), event_time(l.at), f.batch << 14 | l.place, l.level
+    from fresh f
+    cross join json_to_recordset(:levels::json) as l(
+        meter text, resource text, dimensions text[], at bigint, place bigint, level numeric)
 )
+
+-- statement: store_level_batch
+with {{stored_batch true}}, {{held_levels}}
 select f.batch from fresh f
 
 -- Of events to be voided, in the order in which they are asked for: the number of each, 0 where it is not there, what it is,
@@ -392,6 +408,14 @@ from (select s.number, s.document from stored s union all select h.number, h.doc
       union all select r.number, r.document from rejected r) f
 order by f.number desc
 limit :limit::bigint + 1
+
+-- ---- Levels ----
+
+-- statement: advance_levels
+select advance_levels(:batch::integer) as advanced
+
+-- statement: forget_levels
+select forget_levels(now() - (:window::integer + 8) * interval '1 day', :batch::integer) as forgotten
 
 -- ---- What was not taken ----
 
@@ -514,6 +538,7 @@ with meter as materialized (
     cross join usage_all u
     -- It is asked for before the view's parts are read, and each is read by it.
     where u.meter_id = (select n.id from meter n) and {{own u}} and u.slot >= :from::timestamptz and u.slot < :to::timestamptz
+      and u.since >= :from::timestamptz - interval '32 days'
       and (not restated.any_of
            or not exists (select from usage_restatements r
                           where r.tenant_id = u.tenant_id and r.meter_id = u.meter_id and r.slot = u.slot
@@ -526,18 +551,19 @@ with meter as materialized (
            usage_quantity(
                case (select m.aggregation from meter m)
                    when 'sum' then sum(u.total) filter (where (select m.aggregation = 'sum' from meter m))
+                   when 'time_weighted' then sum(u.total) filter (where (select m.aggregation = 'time_weighted' from meter m))
                    when 'count' then sum(u.count) filter (where (select m.aggregation = 'count' from meter m))
                    when 'max' then max(u.maximum) filter (where (select m.aggregation = 'max' from meter m))
                    else min(u.minimum) filter (where (select m.aggregation = 'min' from meter m)) end,
                (select m.divide_by from meter m)) as value
     from wanted u
-    where (select m.aggregation in ('sum', 'count', 'max', 'min') from meter m)
+    where (select m.aggregation in ('sum', 'count', 'max', 'min', 'time_weighted') from meter m)
     group by u.key, u.by_resource_id, u.groups
     having sum(u.count) <> 0
     union all
     select u.key, u.by_resource_id, u.groups, {{usage_value u, u, true, :time_zone}}
     from wanted u
-    where u.aggregation not in ('sum', 'count', 'max', 'min')
+    where u.aggregation not in ('sum', 'count', 'max', 'min', 'time_weighted')
     group by 1, 2, 3, u.aggregation, u.source, u.divide_by
     having sum(u.count) <> 0
     union all
@@ -555,7 +581,7 @@ with meter as materialized (
     group by 1, 2, d.aggregation
 ), shown as (
     select w.starts_at, w.ends_at, u.resource_id, u.groups,
-           case when m.aggregation in ('sum', 'count', 'unique', 'days') then coalesce(u.value, 0) else u.value end as value
+           case when m.aggregation in ('sum', 'count', 'time_weighted', 'unique', 'days') then coalesce(u.value, 0) else u.value end as value
     from meter m
     cross join usage_windows(:from::timestamptz, :to::timestamptz, :window, :time_zone) w
     left join used u on u.key = w.key

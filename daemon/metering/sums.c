@@ -11,12 +11,14 @@
 /* One event, by what it adds to. */
 struct sample {
     uint32_t type, resource, slot; /* places in lists of names */
+    uint32_t place;                /* among those that are stored, from 1 */
     const struct cloudevent *event;
 };
 
 /* One that a meter counts. */
 struct pick {
     const struct cloudevent *event;
+    uint32_t place;
     instant slot;            /* the meter's */
     struct slice dimensions; /* what it says under them, a JSON array; empty without any */
 };
@@ -33,7 +35,7 @@ struct writer {
     struct slice *members;
     struct buffer spelled; /* scratch */
     struct sum sum;
-    struct buffer rows;
+    struct buffer rows, levels;
 };
 
 /* ---- In the order of rows ---- */
@@ -129,6 +131,14 @@ static void write_members(struct writer *writer, const struct meter *meter,
     buffer_append_character(&writer->rows, ']');
 }
 
+static void write_dimensions(struct buffer *row, const struct pick *pick)
+{
+    if (pick->dimensions.length == 0)
+        return;
+    buffer_append_text(row, ",\"dimensions\":");
+    buffer_append_slice(row, pick->dimensions);
+}
+
 static void write_row(struct writer *writer, const struct meter *meter, const struct sample *of,
                       const struct pick *picks, size_t count)
 {
@@ -140,10 +150,7 @@ static void write_row(struct writer *writer, const struct meter *meter, const st
         rows, "%s{\"meter\":\"%s\",\"resource\":\"%s\",\"slot\":%" PRId64 ",\"period\":\"%s\"",
         rows->length > 1 ? "," : "", meter->id, writer->resources.list[of->resource], picks[0].slot,
         batch->periods[of->slot]);
-    if (picks[0].dimensions.length > 0) {
-        buffer_append_text(rows, ",\"dimensions\":");
-        buffer_append_slice(rows, picks[0].dimensions);
-    }
+    write_dimensions(rows, &picks[0]);
     if (meter->unique)
         write_members(writer, meter, picks, count);
     write_number(rows, "total", &writer->sum.total);
@@ -153,6 +160,23 @@ static void write_row(struct writer *writer, const struct meter *meter, const st
     buffer_append_format(rows, ",\"latest_at\":%" PRId64, writer->sum.latest_at);
     write_number(rows, "latest", &writer->sum.latest);
     buffer_append_character(rows, '}');
+}
+
+static void write_levels(struct writer *writer, const struct meter *meter, const struct sample *of,
+                         const struct pick *picks, size_t count)
+{
+    struct buffer *levels = &writer->levels;
+
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_format(
+            levels, "%s{\"meter\":\"%s\",\"resource\":\"%s\",\"at\":%" PRId64 ",\"place\":%" PRIu32,
+            levels->length == 0 ? "[" : ",", meter->id, writer->resources.list[of->resource],
+            picks[i].event->time, picks[i].place);
+        write_dimensions(levels, &picks[i]);
+        meter_value(meter, picks[i].event, &writer->sum.value);
+        write_number(levels, "level", &writer->sum.value);
+        buffer_append_character(levels, '}');
+    }
 }
 
 /* ---- The rows of a meter ---- */
@@ -187,9 +211,14 @@ static void write_meter(struct writer *writer, const struct meter *meter,
     for (size_t i = 0; i < count; i++)
         if (meter_counts(meter, samples[i].event))
             picks[picked++] = (struct pick){.event = samples[i].event,
+                                            .place = samples[i].place,
                                             .slot = meter_slot(meter, samples[i].event->time)};
     if (meter->dimension_count > 0)
         spell_dimensions(writer, meter, picks, picked);
+    if (meter->held) {
+        write_levels(writer, meter, &samples[0], picks, picked);
+        return;
+    }
     if (meter->dimension_count > 0 || meter->five_minutes)
         qsort(picks, picked, sizeof *picks, by_slot_and_dimensions);
     for (size_t i = 0; i < picked; i = end) {
@@ -213,6 +242,7 @@ static struct sample *make_samples(struct writer *writer, const size_t *places, 
                             .resource = (uint32_t)names_place(
                                 &writer->resources, batch->resources[batch->subject_at[place]]),
                             .slot = (uint32_t)batch_slot(batch, event->time),
+                            .place = (uint32_t)i + 1,
                             .event = event};
     }
     qsort(samples, count, sizeof *samples, by_row);
@@ -235,14 +265,22 @@ static void write_rows(struct writer *writer, const struct sample *samples, size
     buffer_append_character(&writer->rows, ']');
 }
 
-const char *sums_write(const struct batch *batch, const size_t *places, size_t count)
+/* NULL where there is too much of it. */
+static const char *keep(struct arena *arena, const struct buffer *text)
+{
+    return buffer_overflowed(text) ? NULL : arena_copy(arena, buffer_slice(text));
+}
+
+const char *sums_write(const struct batch *batch, const size_t *places, size_t count,
+                       const char **levels)
 {
     struct writer writer = {.batch = batch,
                             .resources = names_make(batch->arena, count),
                             .picks = memory_allocate(count, sizeof *writer.picks),
                             .members = memory_allocate(count, sizeof *writer.members),
                             .spelled = buffer_make(BATCH_TEXT_LIMIT),
-                            .rows = buffer_make(BATCH_TEXT_LIMIT)};
+                            .rows = buffer_make(BATCH_TEXT_LIMIT),
+                            .levels = buffer_make(BATCH_TEXT_LIMIT)};
     struct number *const numbers[] = {&writer.sum.total, &writer.sum.minimum, &writer.sum.maximum,
                                       &writer.sum.latest, &writer.sum.value};
     struct sample *samples = make_samples(&writer, places, count);
@@ -252,9 +290,13 @@ const char *sums_write(const struct batch *batch, const size_t *places, size_t c
     write_rows(&writer, samples, count);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         number_end(numbers[i]);
-    const char *rows = buffer_overflowed(&writer.rows)
-                           ? NULL
-                           : arena_copy(batch->arena, buffer_slice(&writer.rows));
+    *levels = NULL;
+    if (writer.levels.length > 0) {
+        buffer_append_character(&writer.levels, ']');
+        *levels = keep(batch->arena, &writer.levels);
+    }
+    const char *rows = buffer_overflowed(&writer.levels) ? NULL : keep(batch->arena, &writer.rows);
+    buffer_free(&writer.levels);
     buffer_free(&writer.rows);
     buffer_free(&writer.spelled);
     memory_free(samples);

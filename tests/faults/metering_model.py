@@ -37,6 +37,7 @@ class Meter:
             "min": lambda: min(each.value for each in events),
             "latest": lambda: max((each.time, each.value) for each in events)[1],
             "unique": lambda: Fraction(len({each.user for each in events})),
+            "time_weighted": lambda: Fraction(0),
             "p95": lambda: self.percentile(events)}[self.aggregation]()
         if self.divisor == 1:
             return value
@@ -65,6 +66,8 @@ class Recomputation:
 
     def windows(self, meter, tenant, windows, group):
         """{(window's place, group): value} of half-open windows in their order, ascending."""
+        if meter.aggregation == "time_weighted":
+            return self.held(meter, tenant, windows, group)
         found = collections.defaultdict(list)
         place = 0
         for event in self.by_type[tenant, meter.type]:
@@ -75,3 +78,25 @@ class Recomputation:
             if event.time >= windows[place][0] and meter.counts(event):
                 found[place, group(event)].append(event)
         return {key: meter.add_up(events) for key, events in found.items()}
+
+    def held(self, meter, tenant, windows, group):
+        """The same of levels: each holds until the next one of its subject and region, the greatest of an instant."""
+        series = collections.defaultdict(dict)
+        for event in self.by_type[tenant, meter.type]:
+            if meter.counts(event):
+                levels = series[event.subject, meter.by_region and event.region]
+                if event.time not in levels or levels[event.time].value < event.value:
+                    levels[event.time] = event
+        found = collections.defaultdict(Fraction)
+        for levels in series.values():
+            times, place = list(levels), 0
+            for time, until in zip(times, times[1:] + [windows[-1][1]]):
+                while place < len(windows) and windows[place][1] <= time:
+                    place += 1
+                at = place
+                while at < len(windows) and windows[at][0] < until:
+                    span = min(until, windows[at][1]) - max(time, windows[at][0])
+                    if span > 0:
+                        found[at, group(levels[time])] += levels[time].value * Fraction(span, 10 ** 6)
+                    at += 1
+        return dict(found)
