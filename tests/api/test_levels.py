@@ -31,6 +31,15 @@ def held(levels, begins, ends):
     return total
 
 
+def put_back(database, meter, time):
+    """As it was when the only level of the meter's only series came, at that time, before the running month."""
+    database.execute(f"""
+        delete from usage_deltas where meter_id = '{meter["id"]}';
+        delete from usage_slots where meter_id = '{meter["id"]}';
+        delete from usage_spans where meter_id = '{meter["id"]}';
+        update level_series set counted_to = '{time}' where meter_id = '{meter["id"]}'""")
+
+
 class LevelTest(EventTest):
     def setUp(self):
         super().setUp()
@@ -156,6 +165,18 @@ class Levels(LevelTest):
         self.meter = later
         self.check(list(sent.values()), begins, ends)
 
+    def test_months_are_counted_when_they_are_over(self):
+        began = month(1)[1] + datetime.timedelta(days=3, minutes=10)
+        self.receipt([self.level("a", began, "2")])
+        query = {"from": instant(began.astimezone(UTC) - datetime.timedelta(minutes=10)), "to": instant(month(0)[1].astimezone(UTC))}
+        before = self.usage(**query)["data"]
+        put_back(self.database(), self.meter, began.isoformat())
+        self.assertEqual(self.usage(**query)["data"], before)
+        self.run_job("keep_events")
+        counted = f"select count(*) from level_series where meter_id = '{self.meter['id']}' and counted_to = '{month(0)[1].isoformat()}'"
+        self.eventually(lambda: self.database().value(counted) == 1)
+        self.assertEqual(self.usage(**query)["data"], before)
+
     def test_many_at_once(self):
         levels = [(self.now - datetime.timedelta(minutes=place * 7), Fraction(place % 13)) for place in range(160)]
         levels[0] = (self.now, Fraction(0))
@@ -218,13 +239,31 @@ class LevelsBilled(test_billing.MonthTest):
     def send(self, owner, *events):
         self.assertEqual(self.expect(owner.post("/v1/events", list(events)), 200)["accepted"], len(events))
 
-    def test_months_of_a_level(self):
-        before, first = month(2)
-        last, first_last = month(1)
+    def setUp(self):
+        super().setUp()
         self.held = self.expect(self.platform.post("/v1/meters", {
             "code": f"held-{self.meter['code']}", "name": "存储", "event_type": f"{self.meter['event_type']}.held",
             "aggregation": "time_weighted", "value_property": "gigabytes", "unit": "GB-Hours", "divide_by": "3600"}), 201)
         self.offering = self.offer("software", self.charge("storage", self.held["code"], model="unit", unit_amount="0.01"))
+
+    def test_a_month_that_is_settled_when_it_is_over(self):
+        """What was held when the month ended is billed in it, and not once more with the next level."""
+        period, first = month(3)
+        tenant, owner = self.tenant("held-on")
+        resource = self.rent(tenant, at(first, 1, 0))
+        self.send(owner, self.event(resource, "a", at(first, 5, 0), "10"))
+        put_back(self.database(), self.held, at(first, 5, 0))
+        self.assertEqual(self.bill(period, finalize=True)["state"], "succeeded")
+        self.assertEqual(self.close(period)["state"], "succeeded")
+        hours = (month(2)[1] - first) // datetime.timedelta(hours=1) - 4 * 24
+        self.assertEqual(self.lines(owner, self.invoice(owner, period))["storage", None]["quantity"], str(10 * hours))
+        self.send(owner, self.event(resource, "b", at(month(2)[1], 5, 0), "0"))
+        preview = self.expect(owner.post("/v1/invoices/preview", {"period": month(2)[0]}), 200)
+        self.assertEqual([(line["quantity"], line["correction_of"]) for line in preview["lines"]], [("960", None)])
+
+    def test_months_of_a_level(self):
+        before, first = month(2)
+        last, first_last = month(1)
         tenant, owner = self.tenant("held")
         resource = self.rent(tenant, at(first, 1, 0))
         hours = (first_last - first) // datetime.timedelta(hours=1)
