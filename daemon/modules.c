@@ -27,6 +27,7 @@ const struct job_kind *const job_kinds[] = {
     &export_kind,
     &metering_fold_kind,
     &metering_partitions_kind,
+    &metering_quotas_kind,
     &broadband_sessions_kind,
     &http_forget_kind,
     &operations_forget_kind,

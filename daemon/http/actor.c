@@ -5,47 +5,53 @@ const struct actor_role actor_roles[] = {
     {"operator",
      "overview:read tenants:* users:* api-keys:* catalog:* resources:* terminals:* "
      "broadband:* software:* licence-keys:* entitlements:read vendors:* events:* usage:* "
-     "meters:* invoices:read billing-runs:read periods:read exports:read operations:read "
+     "meters:* quotas:* reservations:* invoices:read billing-runs:read periods:read exports:read "
+     "operations:read "
      "orders:* approval-rules:* work-orders:* service-levels:* service-credit-rules:* "
      "tickets:* maintenances:* waiting-list:* terminal-fees:* audit:read"},
-    {"finance", "overview:read tenants:read users:read catalog:read resources:read terminals:read "
-                "software:read vendors:read events:read usage:read meters:read billing-runs:* "
-                "invoices:* periods:* exports:* operations:read orders:read orders:approve "
-                "approval-rules:read service-credit-rules:* work-orders:read service-levels:read "
-                "tickets:read maintenances:read waiting-list:read terminal-fees:* audit:read"},
+    {"finance",
+     "overview:read tenants:read users:read catalog:read resources:read terminals:read "
+     "software:read vendors:read events:read usage:read meters:read quotas:read billing-runs:* "
+     "invoices:* periods:* exports:* operations:read orders:read orders:approve "
+     "approval-rules:read service-credit-rules:* work-orders:read service-levels:read "
+     "tickets:read maintenances:read waiting-list:read terminal-fees:* audit:read"},
     {"auditor",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read vendors:read events:read usage:read "
-     "meters:read billing-runs:read invoices:read periods:read exports:read operations:read "
+     "meters:read quotas:read reservations:read billing-runs:read invoices:read periods:read "
+     "exports:read "
+     "operations:read "
      "orders:read approval-rules:read service-credit-rules:read work-orders:read "
      "service-levels:read tickets:read maintenances:read waiting-list:read terminal-fees:read "
      "audit:read"},
     {"park_manager",
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
-     "terminals:read broadband:read software:read usage:read meters:read invoices:read "
+     "terminals:read broadband:read software:read usage:read meters:read quotas:read invoices:read "
      "operations:read orders:read work-orders:read service-levels:read tickets:read "
      "maintenances:read waiting-list:read terminal-fees:read audit:read"},
-    {"owner",
-     "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
-     "resources:write terminals:read broadband:read software:* licence-keys:reveal "
-     "entitlements:read events:* usage:* meters:read invoices:read operations:read orders:* "
-     "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
-     "waiting-list:* terminal-fees:* audit:read"},
-    {"admin",
-     "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
-     "resources:write terminals:read broadband:read software:* licence-keys:reveal "
-     "entitlements:read events:* usage:* meters:read invoices:read operations:read orders:* "
-     "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
-     "waiting-list:* terminal-fees:* audit:read"},
+    {"owner", "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
+              "resources:write terminals:read broadband:read software:* licence-keys:reveal "
+              "entitlements:read events:* usage:* meters:read quotas:* reservations:* "
+              "invoices:read operations:read orders:* "
+              "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
+              "waiting-list:* terminal-fees:* audit:read"},
+    {"admin", "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
+              "resources:write terminals:read broadband:read software:* licence-keys:reveal "
+              "entitlements:read events:* usage:* meters:read quotas:* reservations:* "
+              "invoices:read operations:read orders:* "
+              "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
+              "waiting-list:* terminal-fees:* audit:read"},
     {"developer", "overview:read tenants:read api-keys:* catalog:read resources:read software:read "
-                  "entitlements:read events:* usage:* meters:read operations:read orders:read "
+                  "entitlements:read events:* usage:* meters:read quotas:read reservations:* "
+                  "operations:read orders:read "
                   "tickets:read tickets:write maintenances:read waiting-list:read"},
-    {"billing", "overview:read tenants:read catalog:read resources:read usage:read meters:read "
-                "invoices:read operations:read orders:read orders:approve maintenances:read "
-                "waiting-list:read terminal-fees:*"},
-    {"member",
-     "overview:read tenants:read catalog:read resources:read software:read usage:read "
-     "meters:read orders:read tickets:read tickets:write maintenances:read waiting-list:read"},
+    {"billing",
+     "overview:read tenants:read catalog:read resources:read usage:read meters:read quotas:read "
+     "invoices:read operations:read orders:read orders:approve maintenances:read "
+     "waiting-list:read terminal-fees:*"},
+    {"member", "overview:read tenants:read catalog:read resources:read software:read usage:read "
+               "meters:read quotas:read orders:read tickets:read tickets:write maintenances:read "
+               "waiting-list:read"},
 };
 
 const size_t actor_role_count = sizeof actor_roles / sizeof actor_roles[0];

@@ -64,6 +64,9 @@ const char *
 request_certificate_name(const struct request *request);   /* NULL without a client certificate */
 const char *request_tenant(const struct request *request); /* acted for; NULL: none named */
 
+/* An operator who named no tenant acts for that of a row that it was shown. */
+void request_act_for(struct request *request, const char *tenant);
+
 /* A parameter by its bind name ("tenant_id", "created_at_gte"), validated; NULL when it was not
  * sent. */
 const char *request_parameter(const struct request *request, const char *bind);
@@ -116,11 +119,16 @@ enum step request_query_as(struct request *request, enum database_role role,
                            const struct statement *statement,
                            enum step (*rows)(struct request *request, const PGresult *result));
 
-/* The same; where a unique constraint of that name is violated, `known` goes on instead of a
- * refusal, after the segment's transaction was rolled back. Once a statement. */
+/* The same; where a constraint of one of those names is violated, its `then` goes on instead of a
+ * refusal, after the segment's transaction was rolled back. A list that ends with a name NULL, and
+ * outlives the request. */
+struct request_violation {
+    const char *constraint;
+    enum step (*then)(struct request *request);
+};
 enum step request_query_unless(struct request *request, const struct statement *statement,
                                enum step (*rows)(struct request *request, const PGresult *result),
-                               const char *constraint, enum step (*known)(struct request *request));
+                               const struct request_violation *violations);
 
 /* Waits for what is done for several requests at once, in a segment of the process; until then the
  * request is there, whatever becomes of its connection. request_resume goes on with `then`. */

@@ -66,11 +66,10 @@ struct request {
     char idempotency_digest[SHA256_HEX_SIZE];
 
     enum step (*rows)(struct request *, const PGresult *); /* what takes the database's answer */
-    const char *constraint; /* whose violation `known` takes; NULL: none */
-    enum step (*known)(struct request *);
-    enum step (*then)(struct request *); /* what takes the hasher's */
-    enum step (*more)(struct request *); /* what takes room in the connection */
-    unsigned attempts;                   /* segments sent for the idempotency key */
+    const struct request_violation *violations; /* of constraints, that are taken; NULL: none */
+    enum step (*then)(struct request *);        /* what takes the hasher's */
+    enum step (*more)(struct request *);        /* what takes room in the connection */
+    unsigned attempts;                          /* segments sent for the idempotency key */
     const struct statement *statement;
     const struct statement *prepended;
     enum hasher_outcome hasher_outcome;

@@ -68,6 +68,11 @@ const char *request_tenant(const struct request *request)
     return request->tenant;
 }
 
+void request_act_for(struct request *request, const char *tenant)
+{
+    request->tenant = arena_text(request->arena, tenant);
+}
+
 void *request_state(const struct request *request)
 {
     return request->state;

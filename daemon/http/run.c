@@ -183,17 +183,28 @@ static enum step refuse_sqlstate(struct request *request, const struct database_
     return request_refuse(request, "internal_error", NULL);
 }
 
+/* NULL: it is not one that the request takes. */
+static const struct request_violation *find_violation(const struct request *request,
+                                                      const char *constraint)
+{
+    const struct request_violation *violation = request->violations;
+
+    while (violation != NULL && violation->constraint != NULL &&
+           strcmp(violation->constraint, constraint) != 0)
+        violation++;
+    return violation != NULL && violation->constraint != NULL ? violation : NULL;
+}
+
 /* BC409 and BC208 are of the claim; BC422 carries a problem's code as its message, raised by a
  * trigger. */
 static enum step take_refusal(struct request *request, const struct database_answer *answer)
 {
     bool answered = strcmp(answer->sqlstate, "BC208") == 0 ||
                     strcmp(answer->constraint, "idempotency_keys_pkey") == 0;
+    const struct request_violation *violation = find_violation(request, answer->constraint);
 
-    if (request->constraint != NULL && strcmp(answer->constraint, request->constraint) == 0) {
-        request->constraint = NULL;
-        return request->known(request);
-    }
+    if (violation != NULL)
+        return violation->then(request);
     if (strcmp(answer->sqlstate, "BC409") == 0) {
         request_add_field(request, "Retry-After", "1");
         return request_refuse(request, "idempotency_in_progress", NULL);
@@ -240,12 +251,11 @@ enum step request_query(struct request *request, const struct statement *stateme
 
 enum step request_query_unless(struct request *request, const struct statement *statement,
                                enum step (*rows)(struct request *request, const PGresult *result),
-                               const char *constraint, enum step (*known)(struct request *request))
+                               const struct request_violation *violations)
 {
     enum step next = request_query(request, statement, rows);
 
-    request->constraint = constraint;
-    request->known = known;
+    request->violations = violations;
     return next;
 }
 

@@ -165,7 +165,7 @@ enum step request_send(struct request *request, enum database_role role,
     request->prepended = NULL;
     add_part(request, &segment, statement);
     request->rows = rows;
-    request->constraint = NULL;
+    request->violations = NULL;
     request->statement = statement;
     request->outstanding++;
     database_submit(http_environment()->database, &segment, request->number);

@@ -6,6 +6,25 @@
 #include "proto/json.h"
 #include "proto/problem.h"
 
+/* A name as part of a JSON pointer (RFC 6901). */
+static const char *escaped(struct request *request, const char *name)
+{
+    char *text = arena_allocate(request_arena(request), 2 * strlen(name) + 1, 1);
+    char *to = text;
+
+    for (; *name != '\0'; name++) {
+        *to++ = *name == '/' ? '~' : *name;
+        if (*name == '/' || *name == '~')
+            *to++ = *name == '/' ? '1' : '0';
+    }
+    return text;
+}
+
+const char *ingest_data_attribute(struct request *request, const char *property)
+{
+    return arena_format(request_arena(request), "data/%s", escaped(request, property));
+}
+
 struct verdict ingest_verdict(struct request *request, enum verdict_state state, size_t place,
                               const char *code, const char *attribute)
 {

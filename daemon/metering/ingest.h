@@ -1,6 +1,6 @@
 /*
  * A request that brings events, between the steps that it takes (events_api.c, voids.c,
- * quarantine.c, rejections.c).
+ * quarantine.c, store.c, admission.c, rejections.c).
  */
 #ifndef DAEMON_METERING_INGEST_H
 #define DAEMON_METERING_INGEST_H
@@ -47,8 +47,11 @@ struct ingest {
     struct verdict *verdicts; /* one an event */
     struct schema_errors *errors;
     bool partial, quarantine;
-    int64_t *replayed; /* of events that are held: their numbers, by place; else NULL */
-    enum step (*then)(struct request *request); /* after the query that is under way */
+    int64_t *replayed;       /* of events that are held: their numbers, by place; else NULL */
+    const char *reservation; /* that it settles; NULL: none */
+    enum step (*then)(struct request *request);   /* after the query that is under way */
+    enum step (*answer)(struct request *request); /* once all is stored and noted */
+    enum step (*refuse)(struct request *request); /* where nothing is stored */
     unsigned attempts;
     bool looked; /* for the same batch, before it is stored */
     bool levels; /* some of the events tell of levels that are held */
@@ -63,6 +66,9 @@ struct ingest {
 struct verdict ingest_verdict(struct request *request, enum verdict_state state, size_t place,
                               const char *code, const char *attribute);
 
+/* A property of data as an attribute, spelled as a JSON pointer is. */
+const char *ingest_data_attribute(struct request *request, const char *property);
+
 /* Rejects an event, with a pointer to `attribute` of it ("data/id"). */
 void ingest_reject(struct request *request, size_t place, const char *code, const char *attribute);
 
@@ -73,7 +79,15 @@ void ingest_compare(struct request *request, size_t place, const char *stored);
  * behind others. */
 void ingest_describe(const struct ingest *ingest, size_t place, struct buffer *row);
 
-/* Goes on once each event was judged: refuses the batch, or stores what is good. */
+/* A new one, the request's state. Who made it reads events into its batch, and goes on with
+ * ingest_begin. */
+struct ingest *ingest_new(struct request *request);
+enum step ingest_begin(struct request *request);
+
+/* The steps in between: has the names looked up; goes on once each event was judged, refuses the
+ * batch or stores what is good; ends once it is stored. */
+enum step ingest_resolve(struct request *request);
 enum step ingest_settle(struct request *request);
+enum step ingest_answer(struct request *request);
 
 #endif

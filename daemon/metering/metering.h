@@ -37,6 +37,10 @@ extern const struct job_kind metering_back_computation_kind;
 /* Folds deltas into slots, periodically; any number may run at once. */
 extern const struct job_kind metering_fold_kind;
 
+/* Measures quotas, ends reservations that are due, and holds lines and lets them go, periodically.
+ */
+extern const struct job_kind metering_quotas_kind;
+
 /* Counts what levels are held up to the beginning of the running month; whoever settles a month
  * that is over calls it first. In transactions of its own; false where the job is to be run again.
  */

@@ -153,13 +153,13 @@ on conflict do nothing
 -- Goes before store_event_batch in its segment: what that one reads of periods and meters is then settled. Its plan is the
 -- same whatever is in the batch, so it is made once a session.
 -- statement: lock_for_events
-select set_config('plan_cache_mode', 'force_generic_plan', true),
+select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('bccd.quotas', 'kept', true),
        lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared(),
        lock_tenant_events_shared(:tenant)
 
 -- The same for store_voiding_batch, which has slots counted anew.
 -- statement: lock_for_voids
-select set_config('plan_cache_mode', 'force_generic_plan', true),
+select set_config('plan_cache_mode', 'force_generic_plan', true), set_config('bccd.quotas', 'kept', true),
        lock_usage_periods(event_time(:first_slot::bigint), event_time(:last_slot::bigint)), lock_meters_shared(),
        lock_tenant_events_exclusive(:tenant)
 
@@ -218,7 +218,8 @@ select set_config('bccd.actor', 'gather', true), set_config('plan_cache_mode', '
                   try_lock_gathered(event_time(:first_slot::bigint), event_time(:last_slot::bigint), :tenants::text[]), true)
 
 -- As store_event_batch, of many tenants, each batch by itself: the places of those that were stored. Passed over are those
--- whose tenants are held up, whose names stand for something else by now, and whose keys are there or come twice.
+-- whose tenants are held up or have hard quotas, whose names stand for something else by now, and whose keys are there or come
+-- twice.
 -- statement: store_gathered_batches
 with sent as materialized (
     select b.position, b.tenant, t.number as tenant_number, next_event_batch() as batch, b.first_time, b.last_time,
@@ -238,6 +239,7 @@ with sent as materialized (
             where not exists (select from resources r
                               where r.tenant_id = b.tenant and r.id = n.resource and r.external_id = n.subject))
       and b.tenant = any (string_to_array(setting('gathered'), ' '))
+      and not exists (select from quotas q where q.tenant_id = b.tenant and q.kind = 'hard')
       and not exists (
             select from unnest(b.source_at::integer[], b.ids::text[]) as e(source, id)
             cross join lateral (

@@ -42,7 +42,21 @@ class ListTest(ApiTest):
         return {"ten": tenant["id"], "res": software["id"], "inv": invoices[0]["id"], "crn": note["id"],
                 "pln": plan["id"], "trm": terminals[0]["id"], "stk": self.stock_take()["id"],
                 "apl": self.pool()["id"], "vbr": self.broker(), "lic": self.licence_key(software),
-                **self.orders_and_faults(tenant, owner, software)}
+                "quo": self.quota(owner, software), **self.orders_and_faults(tenant, owner, software)}
+
+    def quota(self, owner, software):
+        """Two that are passed, at two thresholds, and two reservations."""
+        code = unique("paged")
+        self.expect(self.platform.post("/v1/meters", {
+            "code": code, "name": "paged", "event_type": code, "aggregation": "count", "unit": "X"}), 201)
+        made = [self.expect(owner.post("/v1/quotas", {"meter": code, "kind": "soft", "period": "total", "limit": "1"}), 201)["id"]
+                for _ in range(2)]
+        self.expect(owner.post("/v1/events", [{
+            "specversion": "1.0", "id": code, "source": "/paged", "type": code, "subject": software["id"],
+            "time": datetime.datetime.now(datetime.timezone.utc).isoformat(), "data": {}}]), 200)
+        for _ in range(2):
+            self.expect(owner.post("/v1/reservations", {"meter": code, "subject": software["id"], "quantity": "1"}), 201)
+        return made[0]
 
     def broker(self):
         """A vendor's, behind two plans."""

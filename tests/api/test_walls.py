@@ -197,6 +197,10 @@ class WallTest(ApiTest):
             f"({quote('dep_' + tenant['id'][4:])}, {quote(tenant['id'])}, {quote(rented['id'])}, 'hold', 1, "
             f"'CNY', 'walls')")
         self.terminal_fee(tenant, rented)
+        self.expect(self.platform.post("/v1/quotas", {
+            "tenant": tenant["id"], "meter": "api-calls", "kind": "soft", "period": "total", "limit": "5"}), 201)
+        self.expect(owner.post("/v1/reservations", {
+            "meter": "api-calls", "subject": software["id"], "quantity": "1", "expires_in": 86400}), 201)
         self.bill(self.last_month(), tenant, finalize=True)
         invoice = self.expect(owner.get("/v1/invoices"), 200)["data"][0]
         self.expect(self.platform.post("/v1/credit-notes", {
@@ -487,7 +491,8 @@ class SecondWallTest(WallTest):
             "trm": "terminal_id", "prk": "park_id", "sea": "seat_id", "lic": "licence_key_id", "exp": "export_id",
             "crn": "credit_note_id", "acp": "access_point_id", "nas": "network_access_server_id",
             "apl": "address_pool_id", "apx": "address_prefix_id", "adr": "address_id",
-            "wai": "waiting_list_entry_id", "fee": "terminal_fee_id", "crt": "certificate_id"}.get(each)), None)
+            "wai": "waiting_list_entry_id", "fee": "terminal_fee_id", "crt": "certificate_id",
+            "quo": "quota_id", "rsv": "reservation_id"}.get(each)), None)
         if prefix in foreign:
             return foreign[prefix]
         return {"limit": "50", "body": "{}", "actor": foreign.get("key"), "dry_run": "false",

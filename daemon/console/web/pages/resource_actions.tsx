@@ -29,7 +29,7 @@ const ACTIONS: { action: Action; permission: string; look?: "primary" | "danger"
 ];
 const FINAL: Action[] = ["terminate", "reject"];
 const UNDONE_BY: Partial<Record<Action, Action>> = { suspend: "resume", resume: "suspend" };
-const HOLDS = ["operator", "billing", "abuse", "tenant"] as const;
+const HOLDS = ["operator", "billing", "abuse", "tenant", "quota"] as const;
 
 export function actionsFor(resource: Resource) {
   return ACTIONS.filter(

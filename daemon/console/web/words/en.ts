@@ -115,7 +115,7 @@ export const en = {
     ready: "Ready",
     retired: "Retired",
   },
-  holds: { billing: "Billing", abuse: "Misuse", operator: "Operator", tenant: "Tenant" },
+  holds: { billing: "Billing", abuse: "Misuse", operator: "Operator", tenant: "Tenant", quota: "Quota" },
   roles: {
     platform_admin: "Platform administrator",
     operator: "Operator",

@@ -116,7 +116,7 @@ export const zh: Words = {
     ready: "就绪",
     retired: "已停用",
   },
-  holds: { billing: "欠费", abuse: "违规", operator: "运营方", tenant: "租户" },
+  holds: { billing: "欠费", abuse: "违规", operator: "运营方", tenant: "租户", quota: "用量配额" },
   roles: {
     platform_admin: "平台管理员",
     operator: "运营人员",
