@@ -12,6 +12,14 @@ VOID = "center.usage.void"
 SHANGHAI = datetime.timezone(datetime.timedelta(hours=8))
 
 
+def watch(test):
+    """Has the job run, and waits until it did."""
+    queued = "from operations where kind = 'watch_quotas' and state = 'queued'"
+    test.eventually(lambda: test.database().value(f"select count(*) {queued}") == 1)
+    test.database().execute(f"update operations set not_before = now() - interval '1 hour' where id = (select id {queued})")
+    test.eventually(lambda: test.database().value(f"select count(*) {queued} and not_before > now()") == 1)
+
+
 class QuotaTest(EventTest):
     def quota(self, limit, kind="hard", client=None, meter=None, **fields):
         body = {"meter": (meter or self.meter)["code"], "kind": kind, "period": "month", "limit": limit, **fields}
@@ -40,7 +48,7 @@ class QuotaTest(EventTest):
         return (client or self.owner).post(f"/v1/reservations/{reservation['id']}/settle", {"quantity": quantity, **fields})
 
     def watch(self):
-        self.database().execute("update operations set not_before = now() where kind = 'watch_quotas' and state = 'queued'")
+        watch(self)
 
 
 class Soft(QuotaTest):
@@ -205,6 +213,23 @@ class Hard(QuotaTest):
 
 
 class Reservations(QuotaTest):
+    def test_nobody_reserves_twice(self):
+        quota = self.quota("40")
+        statuses, start = [], threading.Barrier(8)
+
+        def reserve():
+            start.wait()
+            for _ in range(12):
+                statuses.append(self.reserve("1").status)
+
+        threads = [threading.Thread(target=reserve) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual((statuses.count(201), statuses.count(422)), (40, 56))
+        self.assertEqual(self.window(quota), ("0", "40", "0"))
+
     def test_a_reservation_is_settled_once(self):
         quota = self.quota("10")
         held = self.expect(self.reserve("6"), 201)
@@ -294,7 +319,7 @@ class Observed(RadiusTest):
                                                              "period": "total", "limit": limit, **fields}), 201)
 
     def watch(self):
-        self.database().execute("update operations set not_before = now() where kind = 'watch_quotas' and state = 'queued'")
+        watch(self)
 
     def test_lines_are_held_until_there_is_room(self):
         one, two, other = self.line(), self.line(), self.line()
@@ -322,6 +347,7 @@ class Observed(RadiusTest):
         self.eventually(lambda: self.state(one) == self.state(two) == self.state(other) == ("suspended", ["quota"]))
         self.act(two, "resume", {"hold": "quota"})
         self.watch()
+        self.assertEqual(self.state(two), ("active", []))
         tag = self.platform.get(f"/v1/quotas/{whole['id']}").etag
         self.expect(self.platform.delete(f"/v1/quotas/{whole['id']}", headers={"If-Match": tag}), 204)
         self.assertEqual(self.state(two), ("active", []))
