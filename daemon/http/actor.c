@@ -6,9 +6,8 @@ const struct actor_role actor_roles[] = {
      "overview:read tenants:* users:* api-keys:* catalog:* resources:* terminals:* "
      "broadband:* software:* licence-keys:* entitlements:read vendors:* events:* usage:* "
      "meters:* quotas:* reservations:* invoices:read billing-runs:read periods:read exports:read "
-     "operations:read "
-     "orders:* approval-rules:* work-orders:* service-levels:* service-credit-rules:* "
-     "tickets:* maintenances:* waiting-list:* terminal-fees:* audit:read"},
+     "operations:read orders:* approval-rules:* work-orders:* service-levels:* "
+     "service-credit-rules:* tickets:* maintenances:* waiting-list:* terminal-fees:* audit:read"},
     {"finance",
      "overview:read tenants:read users:read catalog:read resources:read terminals:read "
      "software:read vendors:read events:read usage:read meters:read quotas:read billing-runs:* "
@@ -19,8 +18,7 @@ const struct actor_role actor_roles[] = {
      "overview:read tenants:read users:read api-keys:read catalog:read resources:read "
      "terminals:read broadband:read software:read vendors:read events:read usage:read "
      "meters:read quotas:read reservations:read billing-runs:read invoices:read periods:read "
-     "exports:read "
-     "operations:read "
+     "exports:read operations:read "
      "orders:read approval-rules:read service-credit-rules:read work-orders:read "
      "service-levels:read tickets:read maintenances:read waiting-list:read terminal-fees:read "
      "audit:read"},
@@ -32,14 +30,14 @@ const struct actor_role actor_roles[] = {
     {"owner", "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
               "resources:write terminals:read broadband:read software:* licence-keys:reveal "
               "entitlements:read events:* usage:* meters:read quotas:* reservations:* "
-              "invoices:read operations:read orders:* "
-              "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
+              "invoices:read operations:read orders:* work-orders:read service-levels:read "
+              "tickets:read tickets:write maintenances:read "
               "waiting-list:* terminal-fees:* audit:read"},
     {"admin", "overview:read tenants:read users:* api-keys:* catalog:read resources:read "
               "resources:write terminals:read broadband:read software:* licence-keys:reveal "
               "entitlements:read events:* usage:* meters:read quotas:* reservations:* "
-              "invoices:read operations:read orders:* "
-              "work-orders:read service-levels:read tickets:read tickets:write maintenances:read "
+              "invoices:read operations:read orders:* work-orders:read service-levels:read "
+              "tickets:read tickets:write maintenances:read "
               "waiting-list:* terminal-fees:* audit:read"},
     {"developer", "overview:read tenants:read api-keys:* catalog:read resources:read software:read "
                   "entitlements:read events:* usage:* meters:read quotas:read reservations:* "

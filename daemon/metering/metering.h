@@ -19,6 +19,8 @@
  *   in one snapshot (view usage_all); folding moves a delta to its slot in one statement.
  * - Who writes usage holds the locks of the months in which it can come to count, shared
  *   (lock_usage_periods), and sees what a close committed while it waited.
+ * - What adds up passes usage_deltas once, where a trigger counts it in quotas; a transaction that
+ *   stores events refuses what passes a hard one (store.h), any other only counts.
  * - Days of seats, lines and terminals are no rows: they come from the history of resources.
  *
  * Other domains read usage through the view usage_all.

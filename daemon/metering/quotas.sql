@@ -35,13 +35,15 @@ with body as (
                 when f.kind = 'hard' and :actor_side = 'tenant' then '/kind'
                 when f.meter_id is null or f.aggregation = 'min' then '/meter'
                 when f.bound and f.resource_id is null then '/subject'
-                when f.kind = 'hard' and not f.adds_up then '/kind' end as wrong,
+                when f.kind = 'hard' and not f.adds_up then '/kind'
+                when (f.document ->> 'limit')::numeric = 0 then '/limit' end as wrong,
            case when not f.tenant_known or f.meter_id is null or f.bound and f.resource_id is null then 'reference_unknown'
                 when f.kind = 'hard' and :actor_side = 'tenant' then 'forbidden'
                 else 'value_refused' end as outcome,
            case when f.kind = 'hard' and :actor_side = 'tenant' then 'The operator sets hard quotas.'
                 when f.aggregation = 'min' then 'The least of something has no limit from above.'
-                when f.kind = 'hard' and not f.adds_up then 'Only what adds up (sum, count) is kept hard.' end as detail
+                when f.kind = 'hard' and not f.adds_up then 'Only what adds up (sum, count) is kept hard.'
+                when (f.document ->> 'limit')::numeric = 0 then 'Allow more than 0.' end as detail
     from found f
 )
 select case when c.wrong is null then 'ok' else c.outcome end as outcome, c.wrong as pointer,

@@ -134,7 +134,6 @@ static enum step take_known(struct request *request);
 
 static enum step pass_quota(struct request *request)
 {
-    directory_forget(); /* it may know nothing of the quota */
     return admission_judge(request, ingest_settle);
 }
 

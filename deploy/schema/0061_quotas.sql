@@ -152,8 +152,8 @@ create function count_quotas() returns trigger
     language plpgsql
 as $$
 begin
-    perform from inserted i join quotas q on q.tenant_id = i.tenant_id and q.meter_id = i.meter_id;
-    if not found then
+    -- Most tenants have none, and are asked for no more than that.
+    if not exists (select from quotas q where q.tenant_id = any (array(select distinct i.tenant_id from inserted i))) then
         return null;
     end if;
     insert into quota_counters as c (tenant_id, quota_id, starts_at, used)
@@ -248,21 +248,21 @@ begin
     perform lock_tenant_events_exclusive(for_tenant);
     insert into quotas (tenant_id, id, meter_id, resource_id, kind, period, allowed, thresholds, first_window, created_by)
     values (for_tenant, new_id, of_meter, of_resource, body ->> 'kind', body ->> 'period', (body ->> 'limit')::numeric,
-            array(select t::smallint from jsonb_array_elements_text(coalesce(body -> 'thresholds', '[80, 100]')) t
-                  order by t::smallint),
+            array(select distinct t::smallint from jsonb_array_elements_text(coalesce(body -> 'thresholds', '[80, 100]')) t
+                  order by 1),
             quota_window(body ->> 'period', now()), by_actor)
     returning * into made;
     insert into quota_counters (tenant_id, quota_id, starts_at, used)
-    select for_tenant, new_id, made.first_window,
-           coalesce(sum(case m.aggregation when 'count' then u.count else u.total end), 0)
+    select for_tenant, new_id, quota_window(made.period, u.slot),
+           sum(case m.aggregation when 'count' then u.count else u.total end)
     from meters m
-    left join lateral (
-        select u.count, u.total from usage_all u
+    cross join lateral (
+        select u.slot, u.count, u.total from usage_all u
         where u.tenant_id = for_tenant and u.meter_id = of_meter and u.slot >= made.first_window
           and (of_resource is null or u.resource_id = of_resource)
-        offset 0) u on true
+        offset 0) u
     where m.id = of_meter and adds_to_quotas(m)
-    having count(*) > 0;
+    group by quota_window(made.period, u.slot);
     return quota_document(made);
 end
 $$;
@@ -283,11 +283,13 @@ begin
         perform refuse('precondition_failed', null);
     elsif target.kind = 'hard' and by_side = 'tenant' then
         perform refuse('forbidden', 'The operator sets hard quotas.');
+    elsif (body ->> 'limit')::numeric = 0 then
+        perform refuse('value_refused', 'limit must be more than 0.');
     end if;
     update quotas q
     set allowed = coalesce((body ->> 'limit')::numeric, q.allowed),
         thresholds = case when body ? 'thresholds'
-                          then array(select t::smallint from jsonb_array_elements_text(body -> 'thresholds') t order by t::smallint)
+                          then array(select distinct t::smallint from jsonb_array_elements_text(body -> 'thresholds') t order by 1)
                           else q.thresholds end,
         version = q.version + 1, updated_at = now()
     where q.tenant_id = target.tenant_id and q.id = target.id
@@ -475,12 +477,14 @@ $$;
 -- ---- What is observed ----
 
 -- Holds the lines of hard quotas that were passed, once a window, and lets go those of windows that are over, or whose quota
--- has room again; some of them. How many.
+-- has room again; some of them, in no order, so that one that cannot be held or let go holds up no other for long. How many
+-- it did.
 create function keep_observed_quotas(at_most integer) returns integer
     language plpgsql
 as $$
 declare
     target record;
+    held boolean;
     done integer := 0;
 begin
     for target in
@@ -489,17 +493,19 @@ begin
         join quotas q on q.tenant_id = c.tenant_id and q.id = c.quota_id and q.kind = 'hard'
         join meters m on m.id = q.meter_id and m.source = 'broadband' and adds_to_quotas(m)
         where c.held_at is null and c.used > q.allowed * coalesce(m.divide_by, 1) and c.starts_at = quota_window(q.period, now())
-        order by c.tenant_id, c.quota_id limit at_most for no key update of c skip locked
+        order by random() limit at_most for no key update of c skip locked
     loop
-        perform quota_act(target.tenant_id, r.id, 'suspend', target.quota_id)
+        select bool_and(quota_act(target.tenant_id, r.id, 'suspend', target.quota_id)) into held
         from resources r
         where r.tenant_id = target.tenant_id and r.kind = 'broadband' and r.state in ('active', 'suspended')
           and (target.resource_id is null or r.id = target.resource_id)
           and not exists (select from resource_holds h
                           where h.tenant_id = r.tenant_id and h.resource_id = r.id and h.kind = 'quota');
-        update quota_counters c set held_at = now()
-        where c.tenant_id = target.tenant_id and c.quota_id = target.quota_id and c.starts_at = target.starts_at;
-        done := done + 1;
+        if coalesce(held, true) then
+            update quota_counters c set held_at = now()
+            where c.tenant_id = target.tenant_id and c.quota_id = target.quota_id and c.starts_at = target.starts_at;
+            done := done + 1;
+        end if;
     end loop;
     for target in
         select h.tenant_id, h.resource_id
@@ -511,25 +517,26 @@ begin
               join quota_counters c on c.tenant_id = q.tenant_id and c.quota_id = q.id
                   and c.starts_at = quota_window(q.period, now()) and c.used > q.allowed * coalesce(m.divide_by, 1)
               where q.tenant_id = h.tenant_id and q.kind = 'hard' and (q.resource_id is null or q.resource_id = h.resource_id))
-        order by h.tenant_id, h.resource_id limit at_most
+        order by random() limit at_most
     loop
-        perform quota_act(target.tenant_id, target.resource_id, 'resume', null);
-        done := done + 1;
+        done := done + quota_act(target.tenant_id, target.resource_id, 'resume', null)::integer;
     end loop;
     return done;
 end
 $$;
 
--- One that cannot be held or let go holds up no other.
-create function quota_act(of_tenant text, of_resource text, action text, quota text) returns void
+-- False where the action is refused; it is tried again.
+create function quota_act(of_tenant text, of_resource text, action text, quota text) returns boolean
     language plpgsql
 as $$
 begin
     perform from resource_act(of_tenant, 'operator', coalesce(setting('actor'), session_user), of_resource, action, null,
                               jsonb_strip_nulls(jsonb_build_object('hold', 'quota', 'reason', quota)), null);
+    return true;
 exception
     when sqlstate 'BC422' then
         raise log 'the hold of a quota on % could not be changed (%): %', of_resource, action, sqlerrm;
+        return false;
 end
 $$;
 

@@ -114,8 +114,11 @@ class Soft(QuotaTest):
         refused("/tenant", "reference_unknown", client=self.platform, tenant="ten_01k8x7g0v8e2v9m3b1q4t5y6z7")
         refused("/limit", "validation_failed", limit="-1")
         refused("/thresholds/0", "validation_failed", thresholds=[0])
-        self.expect(self.owner.post("/v1/quotas", {"meter": self.meter["code"], "kind": "soft", "period": "day", "limit": "0"}),
-                    422, "value_refused")
+        refused("/limit", "value_refused", limit="0.00")
+        same = self.quota("5", "soft", self.owner, thresholds=[90, 50, 90])
+        self.assertEqual(same["thresholds"], [50, 90])
+        tag = self.owner.get(f"/v1/quotas/{same['id']}").etag
+        self.expect(self.owner.patch(f"/v1/quotas/{same['id']}", {"limit": "0"}, headers={"If-Match": tag}), 422, "value_refused")
         hard = self.quota("5")
         tag = self.owner.get(f"/v1/quotas/{hard['id']}").etag
         self.expect(self.owner.patch(f"/v1/quotas/{hard['id']}", {"limit": "6"}, headers={"If-Match": tag}), 403, "forbidden")
