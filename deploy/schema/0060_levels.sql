@@ -61,7 +61,7 @@ create table usage_spans (
     period text collate "C" not null,
     dimensions text[] collate "C" not null,
     total exact not null, -- of each quarter hour
-    count bigint not null,
+    count bigint not null, -- and for how many microseconds, by which it is known where nothing is held any more
     primary key (tenant_id, meter_id, slot, ends_at, resource_id, period, dimensions)
 );
 comment on table usage_spans is 'domain: metering; what levels add to many quarter hours alike';
@@ -77,10 +77,10 @@ create trigger settled_period_of_more after update on usage_spans referencing ne
 
 -- ---- From levels to roll-ups ----
 
--- A level that is held, or is held no more where it is less than nothing.
+-- A level that is held, or is held no more where it is less than nothing; held is 1, -1, or 0 where something else was held.
 create type level_difference as (
     tenant_id text, meter_id text, resource_id text, dimensions text[], begins timestamptz, ends timestamptz, level numeric,
-    count bigint);
+    held integer);
 
 -- The quarter hours of a time, by months of a zone: one of which it has a part, or some that it has wholly; and how many
 -- seconds of each.
@@ -113,9 +113,9 @@ declare
 begin
     with piece as materialized (
         select d.tenant_id, d.meter_id, d.resource_id, d.dimensions, p.month, p.slot, p.ends_at, d.level * p.seconds as total,
-               d.count, d.level
+               (d.held * p.seconds * 1000000)::bigint as count, d.level
         from unnest(differences) d cross join lateral level_pieces(d.begins, d.ends, zone) p
-        where d.level <> 0 or d.count <> 0
+        where d.level <> 0 or d.held <> 0
     ), month as materialized (
         select m.tenant_id, m.month, counting_period(m.tenant_id, period_start(m.month, zone)) as period
         from (select distinct p.tenant_id, p.month from piece p) m

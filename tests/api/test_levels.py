@@ -92,6 +92,13 @@ class Levels(LevelTest):
         self.receipt([self.event("v", type=VOID, data={"id": "b"})])
         self.assertEqual(self.total(), 5 * 3600 * 100)
 
+    def test_bug_0111_levels_of_one_quarter_hour_that_are_voided_leave_no_group(self):
+        self.receipt([self.level("a", self.now - 4 * STEP, "2"), self.level("b", self.now - 4 * STEP + STEP / 3, "7"),
+                      self.level("c", self.now - 4 * STEP + STEP / 2, "3")])
+        for each in "cba":
+            self.receipt([self.event(f"v{each}", type=VOID, data={"id": each})])
+        self.assertEqual(self.usage(**{"from": instant(self.now - 8 * STEP), "to": instant(self.now), "group_by": "subject"})["data"], [])
+
     def test_series_are_of_a_resource_and_dimensions(self):
         meter = self.make_meter("time_weighted", event_type=self.meter["event_type"], dimensions=["region"])
         other = self.resource(self.owner, "software")

@@ -46,7 +46,7 @@ type Step = Omit<PriceStep, "step"> & FeeStep & {
 interface Day {
   day: string;
   value: string;
-  count: number;
+  count: number | null;
 }
 const EVENTS_SHOWN = 5;
 const TIMES = " × ";
@@ -216,7 +216,7 @@ function Days({ explained }: { explained: Explanation }) {
         columns={[
           { name: t.usage.day, head: true, cell: (row) => row.day },
           { name: unit === "Bytes" ? t.usage.value : unitWord(unit), figure: true, cell: (row) => (unit === "Bytes" ? quantity(row.value, unit) : brief(row.value, 6)) },
-          ...(explained.meter && explained.meter["source"] !== "derived" ? [{ name: t.usage.events, figure: true, cell: (row: Day) => decimal(String(row.count)) }] : []),
+          ...(explained.meter && explained.meter["source"] !== "derived" && days.some((day) => day.count !== null) ? [{ name: t.usage.events, figure: true, cell: (row: Day) => decimal(String(row.count)) }] : []),
         ]}
       />
     </details>
