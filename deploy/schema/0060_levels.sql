@@ -173,44 +173,64 @@ begin
     order by s.tenant_id, s.meter_id, s.resource_id, s.dimensions
     for update;
     with series as materialized (
-        select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, c.first, c.last, s.counted_to as was, s.ends_at,
+        select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, s.counted_to as was, s.ends_at,
                -- Behind the last instant of all holds what came; a series that goes on behind it is counted as far as it was.
                case when come and coalesce(c.last >= s.counted_to, true) then greatest(c.last, running)
-                    else s.counted_to end as counted_to,
-               (select max(l.at) from usage_levels l
-                where l.tenant_id = c.tenant_id and l.meter_id = c.meter_id and l.resource_id = c.resource_id
-                  and l.dimensions = c.dimensions and l.at < c.first) as before,
-               (select min(l.at) from usage_levels l
-                where l.tenant_id = c.tenant_id and l.meter_id = c.meter_id and l.resource_id = c.resource_id
-                  and l.dimensions = c.dimensions and l.at > c.last) as behind
-        from (select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, min(c.at) as first, max(c.at) as last
+                    else s.counted_to end as counted_to
+        from (select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, max(c.at) as last
               from changed c group by 1, 2, 3, 4) c
         join level_series s on s.tenant_id = c.tenant_id and s.meter_id = c.meter_id and s.resource_id = c.resource_id
             and s.dimensions = c.dimensions
     ), moved as (
         update level_series s
         set counted_to = n.counted_to,
-            level = (select l.level from usage_levels l
+            level = (select max(l.level) from usage_levels l
                      where l.tenant_id = s.tenant_id and l.meter_id = s.meter_id and l.resource_id = s.resource_id
                        and l.dimensions = s.dimensions
-                     order by l.at desc, l.level desc limit 1)
+                       and l.at = (select m.at from usage_levels m
+                                   where m.tenant_id = s.tenant_id and m.meter_id = s.meter_id
+                                     and m.resource_id = s.resource_id and m.dimensions = s.dimensions
+                                   order by m.dimensions desc, m.at desc limit 1))
         from series n
         where s.tenant_id = n.tenant_id and s.meter_id = n.meter_id and s.resource_id = n.resource_id
           and s.dimensions = n.dimensions
+    ), near as materialized (
+        -- The instants that changed, up to which it was counted, and the neighbours of these: elsewhere nothing differs.
+        -- (Each is the first of an order that the index has: below row security an array that is equal is no constant to it.)
+        select distinct i.tenant_id, i.meter_id, i.resource_id, i.dimensions, n.at
+        from (select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, c.at from changed c
+              union
+              select s.tenant_id, s.meter_id, s.resource_id, s.dimensions, s.was from series s) i
+        cross join lateral (
+            (select l.at from usage_levels l
+             where l.tenant_id = i.tenant_id and l.meter_id = i.meter_id and l.resource_id = i.resource_id
+               and l.dimensions = i.dimensions and l.at < i.at
+             order by l.dimensions desc, l.at desc limit 1)
+            union all
+            select i.at
+            union all
+            (select l.at from usage_levels l
+             where l.tenant_id = i.tenant_id and l.meter_id = i.meter_id and l.resource_id = i.resource_id
+               and l.dimensions = i.dimensions and l.at > i.at
+             order by l.dimensions, l.at limit 1)) n
     ), said as (
-        select s.tenant_id, s.meter_id, s.resource_id, s.dimensions, l.at, l.level as now,
-               case when not come or c.event is null then l.level end as before
-        from series s
-        join usage_levels l on l.tenant_id = s.tenant_id and l.meter_id = s.meter_id and l.resource_id = s.resource_id
-            and l.dimensions = s.dimensions and l.at between coalesce(s.before, s.first) and coalesce(s.behind, s.last)
-        left join changed c on c.tenant_id = l.tenant_id and c.meter_id = l.meter_id and c.resource_id = l.resource_id
-            and c.dimensions = l.dimensions and c.at = l.at and c.event = l.event
+        select n.tenant_id, n.meter_id, n.resource_id, n.dimensions, n.at, l.level as now,
+               -- `is true` keeps it from being a join.
+               case when come and ((n.tenant_id, n.meter_id, l.event) in (
+                                      select c.tenant_id, c.meter_id, c.event from changed c)) is true
+                    then null else l.level end as before
+        from near n
+        cross join lateral (
+            select l.event, l.level from usage_levels l
+            where l.tenant_id = n.tenant_id and l.meter_id = n.meter_id and l.resource_id = n.resource_id
+              and l.dimensions = n.dimensions and l.at = n.at
+            offset 0) l
         union all
         select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, c.at, null, c.level from changed c where not come
         union all
         select s.tenant_id, s.meter_id, s.resource_id, s.dimensions, e.at, null, null
         from series s cross join lateral (values (s.was), (s.counted_to)) e(at)
-        where e.at >= coalesce(s.before, s.first)
+        where e.at is not null
     ), instant as (
         select i.tenant_id, i.meter_id, i.resource_id, i.dimensions, i.at, i.now, i.before,
                lead(i.at) over w as ends, count(i.now) over w as changes, count(i.before) over w as changes_before
@@ -315,10 +335,11 @@ begin
             select l.at, max(l.level) as level from usage_levels l
             where l.tenant_id = e.tenant_id and l.meter_id = e.meter_id and l.resource_id = e.resource_id
               and l.dimensions = e.dimensions
-              and l.at >= coalesce((select max(b.at) from usage_levels b
+              and l.at >= coalesce((select b.at from usage_levels b
                                     where b.tenant_id = e.tenant_id and b.meter_id = e.meter_id
                                       and b.resource_id = e.resource_id and b.dimensions = e.dimensions
-                                      and b.at <= new.effective_at), new.effective_at)
+                                      and b.at <= new.effective_at
+                                    order by b.dimensions desc, b.at desc limit 1), new.effective_at)
             group by l.at) l
     )
     select array_agg(d.difference) into differences
@@ -398,6 +419,13 @@ begin
         group by v.tenant_id, v.meter_id, v.resource_id, v.slot, v.period, v.dimensions
     ), slots as materialized (
         select distinct v.tenant_id, v.meter_id, v.resource_id, v.slot, v.period from voided v where not v.adds_up
+    ), deltas as materialized (
+        -- They have no index by slot, so all of the tenants are read, once: `is true` keeps it from being a join.
+        select u.tenant_id, u.number, u.meter_id, u.slot, u.resource_id, u.period
+        from usage_deltas u
+        where u.tenant_id = any (array(select distinct s.tenant_id from slots s))
+          and ((u.tenant_id, u.meter_id, u.slot, u.resource_id) in (
+                  select s.tenant_id, s.meter_id, s.slot, s.resource_id from slots s)) is true
     ), restated as (
         insert into usage_restatements (tenant_id, meter_id, resource_id, slot, period)
         select s.tenant_id, s.meter_id, s.resource_id, s.slot, s.period
@@ -405,14 +433,16 @@ begin
         where exists (select from usage_slots u
                       where u.tenant_id = s.tenant_id and u.meter_id = s.meter_id and u.slot = s.slot
                         and u.resource_id = s.resource_id and u.period < s.period)
-           or exists (select from usage_deltas u
+           or exists (select from deltas u
                       where u.tenant_id = s.tenant_id and u.meter_id = s.meter_id and u.slot = s.slot
                         and u.resource_id = s.resource_id and u.period < s.period)
         on conflict do nothing
     ), unfolded as (
-        delete from usage_deltas u using slots s
-        where u.tenant_id = s.tenant_id and u.meter_id = s.meter_id and u.slot = s.slot and u.resource_id = s.resource_id
-          and u.period = s.period
+        delete from usage_deltas u
+        using deltas d
+        where u.tenant_id = d.tenant_id and u.number = d.number
+          and (d.tenant_id, d.meter_id, d.slot, d.resource_id, d.period) in (
+                  select s.tenant_id, s.meter_id, s.slot, s.resource_id, s.period from slots s)
     ), folded as (
         delete from usage_slots u using slots s
         where u.tenant_id = s.tenant_id and u.meter_id = s.meter_id and u.slot = s.slot and u.resource_id = s.resource_id
