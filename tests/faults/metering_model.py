@@ -7,10 +7,15 @@ FILTERED = {"filters": [{"property": "region", "values": ["cn", "hk"]}], "dimens
 THIRD = {"divide_by": "3"}
 FIVE_MINUTES = 300 * 1000000
 PLACES = 10 ** 12  # of what is divided
+GROUPS = {  # of an event, by what usage is grouped by
+    "": lambda _: (None, None),
+    "subject": lambda event: (event.subject, None),
+    "region": lambda event: (None, event.region),
+    "region,subject": lambda event: (event.subject, event.region)}
 
 
 class Event(collections.namedtuple("Event", "tenant subject type time value user region")):
-    """time in microseconds since 1970, value exact; region None where it says none."""
+    """time in microseconds since 1970, value in hundredths; region None where it says none."""
 
 
 class Meter:
@@ -31,24 +36,25 @@ class Meter:
         if self.aggregation in ("max", "min", "latest", "p95") and not events:
             return None
         value = {
-            "sum": lambda: sum((each.value for each in events), Fraction(0)),
+            "sum": lambda: Fraction(sum(each.value for each in events), 100),
             "count": lambda: Fraction(len(events)),
-            "max": lambda: max(each.value for each in events),
-            "min": lambda: min(each.value for each in events),
-            "latest": lambda: max((each.time, each.value) for each in events)[1],
+            "max": lambda: Fraction(max(each.value for each in events), 100),
+            "min": lambda: Fraction(min(each.value for each in events), 100),
+            "latest": lambda: Fraction(max((each.time, each.value) for each in events)[1], 100),
             "unique": lambda: Fraction(len({each.user for each in events})),
             "time_weighted": lambda: Fraction(0),
-            "p95": lambda: self.percentile(events)}[self.aggregation]()
+            "p95": lambda: Fraction(self.percentile(events), 100)}[self.aggregation]()
         if self.divisor == 1:
             return value
         scaled = value / self.divisor * PLACES
         return Fraction(int(scaled + Fraction(1, 2)), PLACES)
 
     def percentile(self, events):
+        """In hundredths."""
         peaks, rates = {}, collections.Counter()
         for each in events:
             key = each.time // FIVE_MINUTES, each.subject, self.by_region and each.region
-            peaks[key] = max(peaks.get(key, Fraction(0)), each.value)
+            peaks[key] = max(peaks.get(key, 0), each.value)
         for (slot, *_), peak in peaks.items():
             rates[slot] += peak
         return sorted(rates.values(), reverse=True)[len(rates) * 5 // 100]
@@ -63,11 +69,17 @@ class Recomputation:
             self.by_type[event.tenant, event.type].append(event)
         for each in self.by_type.values():
             each.sort(key=lambda event: event.time)
+        self.known = {}
 
-    def windows(self, meter, tenant, windows, group):
+    def windows(self, meter, tenant, windows, by):
         """{(window's place, group): value} of half-open windows in their order, ascending."""
-        if meter.aggregation == "time_weighted":
-            return self.held(meter, tenant, windows, group)
+        key = meter.code, tenant, tuple(windows), by
+        if key not in self.known:
+            count = self.held if meter.aggregation == "time_weighted" else self.counted
+            self.known[key] = count(meter, tenant, windows, GROUPS[by])
+        return self.known[key]
+
+    def counted(self, meter, tenant, windows, group):
         found = collections.defaultdict(list)
         place = 0
         for event in self.by_type[tenant, meter.type]:
@@ -87,7 +99,7 @@ class Recomputation:
                 levels = series[event.subject, meter.by_region and event.region]
                 if event.time not in levels or levels[event.time].value < event.value:
                     levels[event.time] = event
-        found = collections.defaultdict(Fraction)
+        found = collections.defaultdict(int)  # hundredths times microseconds
         for levels in series.values():
             times, place = list(levels), 0
             for time, until in zip(times, times[1:] + [windows[-1][1]]):
@@ -97,6 +109,6 @@ class Recomputation:
                 while at < len(windows) and windows[at][0] < until:
                     span = min(until, windows[at][1]) - max(time, windows[at][0])
                     if span > 0:
-                        found[at, group(levels[time])] += levels[time].value * Fraction(span, 10 ** 6)
+                        found[at, group(levels[time])] += levels[time].value * span
                     at += 1
-        return dict(found)
+        return {key: Fraction(value, 10 ** 8) for key, value in found.items()}

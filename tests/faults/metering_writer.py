@@ -4,28 +4,31 @@ import datetime
 import random
 import threading
 import time
-from fractions import Fraction
 
 from metering_model import Event
 from writers import BATCH, UNANSWERED
 
 VOID = "center.usage.void"
-USERS, TIES = 40, 0.1
+SIZES = (1, 3, 20, 120)
+USERS, TIES, TIE = 40, 0.1, 600 * 10 ** 6
+LATE, ANY_TIME = 0.15, 0.02  # of batches: those of some hours long ago, and those whose events are of any time
+WITHIN = 6 * 3600 * 10 ** 6  # the events of all others
 BAD_VALUES = ["-1", "NaN", "1e9", "", "0x1", "1234567890123456789", -5, None, [], {}, True]
 
 
 class Writer(threading.Thread):
     """Of one tenant; nobody else uses its source. `events` are those that are stored, by id, and
-    `voided` the ids of those that count no more."""
+    `voided` the ids of those that count no more. Its clock goes from the beginning of the span to its end
+    while it sends `count` events."""
 
-    def __init__(self, client, tenant, subjects, types, span, name, seed, stop):
+    def __init__(self, client, tenant, subjects, types, span, name, seed, stop, count):
         super().__init__(name=name, daemon=True)
         self.client, self.tenant, self.subjects, self.types, self.span = client, tenant, subjects, types, span
         self.random, self.stop = random.Random(seed), stop
         self.events, self.sent, self.order, self.voided = {}, {}, [], set()
         self.count = self.failures = self.requests = 0
-        self.problem = None
-        self.ties = [self.random.randrange(*span) for _ in range(20)]
+        self.problem, self.pace = None, (span[1] - span[0]) // count
+        self.sizes = SIZES if count < 10000 else SIZES + (1000,)
 
     def run(self):
         try:
@@ -36,18 +39,30 @@ class Writer(threading.Thread):
 
     # ---- What is sent ----
 
-    def new_event(self):
+    def times(self):
+        """Of a batch: from when to when its events are."""
+        begins, ends = self.span
+        chance = self.random.random()
+        if chance < ANY_TIME:
+            return begins, ends
+        begins = self.random.randrange(begins, ends) if chance < LATE else begins + self.pace * self.count
+        begins = min(begins, ends - WITHIN)
+        return begins, begins + WITHIN
+
+    def new_event(self, times):
         self.count += 1
-        at = self.random.choice(self.ties) if self.random.random() < TIES else self.random.randrange(*self.span)
-        value = Fraction(self.random.randrange(10 ** 6), self.random.choice((1, 4, 100)))
+        at = self.random.randrange(*times)
+        if self.random.random() < TIES:
+            at = max(times[0], at - at % TIE)
+        value = self.random.randrange(10 ** 6) * self.random.choice((1, 25, 100))
         region = self.random.choice(("cn", "hk", "us", None))
         event = Event(self.tenant, self.random.choice(self.subjects), self.random.choice(self.types), at, value,
                       f"u{self.random.randrange(USERS)}", region)
         return f"e{self.count}", self.spell(f"e{self.count}", event), event
 
     def spell(self, identifier, event):
-        whole, cents = divmod(event.value * 100, 100)
-        data = {"value": int(whole) if cents == 0 else f"{whole}.{int(cents):02d}", "user": event.user}
+        whole, cents = divmod(event.value, 100)
+        data = {"value": whole if cents == 0 else f"{whole}.{cents:02d}", "user": event.user}
         if event.region is not None:
             data["region"] = event.region
         return {"specversion": "1.0", "id": identifier, "source": f"/{self.name}", "type": event.type, "subject": event.subject,
@@ -55,8 +70,8 @@ class Writer(threading.Thread):
 
     def compose(self):
         """Rows of (what is sent, what must become of it, its id, the event or the id that it voids)."""
-        rows, used = [], set()
-        for _ in range(self.random.choice((1, 3, 20, 120))):
+        rows, used, times = [], set(), self.times()
+        for _ in range(self.random.choice(self.sizes)):
             chance = self.random.random()
             old = self.random.choice(self.order) if self.order else None
             if chance < 0.10 and old is not None and old not in used:
@@ -72,13 +87,13 @@ class Writer(threading.Thread):
                 void = {**self.sent[old], "id": f"e{self.count}", "type": VOID, "data": {"id": old}}
                 rows.append((void, "accepted", f"e{self.count}", old))
             elif chance < 0.25:
-                identifier, document, _ = self.new_event()
+                identifier, document, _ = self.new_event(times)
                 bad = {**document, "data": {**document["data"], "value": self.random.choice(BAD_VALUES)}}
                 if self.random.random() < 0.3:
                     bad = {**document, "subject": "nobody"}
                 rows.append((bad, "rejected", identifier, None))
             else:
-                identifier, document, event = self.new_event()
+                identifier, document, event = self.new_event(times)
                 rows.append((document, "accepted", identifier, event))
         return rows
 
