@@ -51,10 +51,22 @@ void sha256_add(struct sha256 *digest, const void *data, size_t length)
     check(EVP_DigestUpdate(digest->context, data, length) == 1);
 }
 
+void sha256_take(struct sha256 *digest, unsigned char result[SHA256_SIZE])
+{
+    check_magic(digest, SHA256_MAGIC);
+    check(EVP_DigestFinal_ex(digest->context, result, NULL) == 1);
+    check(EVP_DigestInit_ex2(digest->context, NULL, NULL) == 1);
+}
+
 void sha256_finish(struct sha256 **digest, unsigned char result[SHA256_SIZE])
 {
+    sha256_take(*digest, result);
+    sha256_free(digest);
+}
+
+void sha256_free(struct sha256 **digest)
+{
     check_magic(*digest, SHA256_MAGIC);
-    check(EVP_DigestFinal_ex((*digest)->context, result, NULL) == 1);
     EVP_MD_CTX_free((*digest)->context);
     (*digest)->magic = 0;
     memory_free(*digest);

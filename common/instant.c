@@ -170,6 +170,15 @@ bool instant_parse(struct slice text, instant *result)
     return true;
 }
 
+/* So many digits, and what stands behind them; where the next one goes. */
+static char *write_digits(char *at, int number, size_t digits, char behind)
+{
+    for (size_t i = digits; i-- > 0; number /= 10)
+        at[i] = (char)('0' + number % 10);
+    at[digits] = behind;
+    return at + digits + 1;
+}
+
 void instant_write(instant time, char text[INSTANT_TEXT_SIZE])
 {
     int64_t seconds = time / INSTANT_SECOND;
@@ -178,12 +187,15 @@ void instant_write(instant time, char text[INSTANT_TEXT_SIZE])
     check(time >= 0 && seconds < (int64_t)DAYS_OF_LAST_YEAR * SECONDS_PER_DAY);
     struct date date = date_of_days(seconds / SECONDS_PER_DAY);
     int clock = (int)(seconds % SECONDS_PER_DAY);
-    int length = snprintf(text, INSTANT_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", date.year,
-                          date.month, date.day, clock / 3600, clock / 60 % 60, clock % 60);
+    char *at = write_digits(text, date.year, 4, '-');
+    at = write_digits(at, date.month, 2, '-');
+    at = write_digits(at, date.day, 2, 'T');
+    at = write_digits(at, clock / 3600, 2, ':');
+    at = write_digits(at, clock / 60 % 60, 2, ':');
+    at = write_digits(at, clock % 60, 2, fraction == 0 ? 'Z' : '.');
     if (fraction != 0)
-        length += snprintf(text + length, INSTANT_TEXT_SIZE - (size_t)length, ".%0*d",
-                           FRACTION_DIGITS, fraction);
-    snprintf(text + length, INSTANT_TEXT_SIZE - (size_t)length, "Z");
+        at = write_digits(at, fraction, FRACTION_DIGITS, 'Z');
+    *at = '\0';
 }
 
 bool date_valid(struct slice text)

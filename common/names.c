@@ -56,12 +56,14 @@ bool names_find(const struct names *names, const char *text, size_t *place)
 
 size_t names_place(struct names *names, const char *text)
 {
+    if (names->last < names->count && strcmp(names->list[names->last], text) == 0)
+        return names->last;
     size_t slot = slot_of(names, text);
-
-    if (names->slots[slot] != 0)
-        return names->slots[slot] - 1;
-    check(names->count < names->limit);
-    names->list[names->count++] = text;
-    names->slots[slot] = (uint32_t)names->count;
-    return names->count - 1;
+    if (names->slots[slot] == 0) {
+        check(names->count < names->limit);
+        names->list[names->count++] = text;
+        names->slots[slot] = (uint32_t)names->count;
+    }
+    names->last = names->slots[slot] - 1;
+    return names->last;
 }

@@ -13,6 +13,7 @@
 
 struct names {
     size_t count, limit; /* as many as there can be */
+    size_t last;         /* the place that was told last; the next one is often the same */
     const char **list;   /* borrowed texts, by place */
     uint32_t *slots;     /* place + 1 of what hashes there; 0: nothing */
     size_t mask;         /* slots less one: a power of two less one */

@@ -21,7 +21,8 @@ struct reader {
     struct arena *arena;
     struct schema_errors *errors;
     struct json_reader json;
-    struct buffer scratch;    /* a value in its canonical spelling */
+    struct buffer scratch; /* a value in its canonical spelling */
+    struct sha256 *digest;
     struct cloudevent *event; /* being read */
     enum kind kinds[ATTRIBUTES];
     struct slice values[ATTRIBUTES]; /* of texts; of data, as it is spelled canonically */
@@ -210,9 +211,8 @@ static void add_part(struct sha256 *digest, struct slice part)
     sha256_add(digest, part.data, part.length);
 }
 
-static void digest_event(struct cloudevent *event)
+static void digest_event(struct sha256 *digest, struct cloudevent *event)
 {
-    struct sha256 *digest = sha256_new();
     char time[INSTANT_TEXT_SIZE];
 
     instant_write(event->time, time);
@@ -220,7 +220,7 @@ static void digest_event(struct cloudevent *event)
     add_part(digest, slice_of(event->subject));
     add_part(digest, slice_of(time));
     add_part(digest, event->data);
-    sha256_finish(&digest, event->digest);
+    sha256_take(digest, event->digest);
 }
 
 static void take_attributes(struct reader *reader)
@@ -237,7 +237,7 @@ static void take_attributes(struct reader *reader)
     take_time(reader);
     take_data(reader);
     if (event->error == NULL)
-        digest_event(event);
+        digest_event(reader->digest, event);
 }
 
 /* ---- JSON ---- */
@@ -550,6 +550,12 @@ static void read_binary(struct reader *reader, const struct http1_field *fields,
 
 /* ---- All forms ---- */
 
+static void reader_free(struct reader *reader)
+{
+    buffer_free(&reader->scratch);
+    sha256_free(&reader->digest);
+}
+
 static struct reader reader_make(enum cloudevents_form form, struct slice text,
                                  enum language language, struct arena *arena,
                                  struct schema_errors *errors)
@@ -558,7 +564,8 @@ static struct reader reader_make(enum cloudevents_form form, struct slice text,
                            .language = language,
                            .arena = arena,
                            .errors = errors,
-                           .scratch = buffer_make(text.length + 1)};
+                           .scratch = buffer_make(text.length + 1),
+                           .digest = sha256_new()};
 }
 
 void cloudevents_read_binary(const struct http1_field *fields, size_t count, struct slice text,
@@ -569,7 +576,7 @@ void cloudevents_read_binary(const struct http1_field *fields, size_t count, str
 
     *events = (struct cloudevents){0};
     read_binary(&reader, fields, count, text, events);
-    buffer_free(&reader.scratch);
+    reader_free(&reader);
 }
 
 void cloudevents_read(enum cloudevents_form form, struct slice text, enum language language,
@@ -582,7 +589,7 @@ void cloudevents_read(enum cloudevents_form form, struct slice text, enum langua
         read_lines(&reader, text, events);
     else
         read_document(&reader, text, events);
-    buffer_free(&reader.scratch);
+    reader_free(&reader);
 }
 
 /* ---- Values ---- */

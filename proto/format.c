@@ -67,7 +67,9 @@ static bool is_printable(struct slice text)
     const unsigned char *bytes = (const unsigned char *)text.data;
 
     for (size_t i = 0; i < text.length; i++) {
-        if (bytes[i] < 0x20 || bytes[i] == 0x7f)
+        if (bytes[i] >= 0x20 && bytes[i] < 0x7f)
+            continue;
+        if (bytes[i] <= 0x7f)
             return false;
         if (bytes[i] == 0xc2 && i + 1 < text.length && bytes[i + 1] < 0xa0)
             return false;

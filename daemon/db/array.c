@@ -34,6 +34,18 @@ void array_add_number(struct buffer *array, int64_t number)
     buffer_append_integer(array, number);
 }
 
+void array_add_elements(struct buffer *array, const char *other)
+{
+    size_t length = strlen(other);
+
+    check(length >= 2);
+    if (length == 2)
+        return;
+    if (array->length > 1)
+        buffer_append_character(array, ',');
+    buffer_append(array, other + 1, length - 2);
+}
+
 const char *array_end(struct buffer *array, struct arena *arena)
 {
     buffer_append_character(array, '}');

@@ -15,7 +15,9 @@ static const instant SLOT = INSTANT_SECOND * 15 * 60;
 
 static instant slot_of(instant time)
 {
-    return time - (time % SLOT + SLOT) % SLOT;
+    instant behind = time % SLOT;
+
+    return time - behind - (behind < 0 ? SLOT : 0);
 }
 
 static int by_instant(const void *a, const void *b)
@@ -46,7 +48,9 @@ struct batch batch_make(struct arena *arena, const struct cloudevents *events, c
         batch.subject_at[i] = (uint32_t)names_place(&batch.subjects, event->subject);
         batch.type_at[i] = (uint32_t)names_place(&batch.types, event->type);
         batch.source_at[i] = (uint32_t)names_place(&batch.sources, event->source);
-        batch.slots[slots++] = slot_of(event->time);
+        instant slot = slot_of(event->time);
+        if (slots == 0 || batch.slots[slots - 1] != slot)
+            batch.slots[slots++] = slot;
     }
     qsort(batch.slots, slots, sizeof *batch.slots, by_instant);
     for (size_t i = 0; i < slots; i++)
@@ -243,11 +247,13 @@ static void write_resources(const struct writer *writer, struct batch_columns *c
     struct buffer resources = array_begin(), named_subjects = array_begin(),
                   named_resources = array_begin();
 
+    columns->named_count = 0;
     for (size_t i = 0; i < writer->subjects.count; i++) {
         const char *subject = writer->subjects.list[i], *resource = resource_of(writer, i);
         array_add_text(&resources, resource);
         if (strcmp(subject, resource) == 0)
             continue;
+        columns->named_count++;
         array_add_text(&named_subjects, subject);
         array_add_text(&named_resources, resource);
     }
@@ -284,6 +290,18 @@ static const char *keep_data(struct arena *arena, struct buffer *data)
     return kept;
 }
 
+static void note_times(const struct batch *batch, const size_t *places, size_t count,
+                       struct batch_columns *columns)
+{
+    columns->first_time = INT64_MAX;
+    columns->last_time = INT64_MIN;
+    for (size_t i = 0; i < count; i++) {
+        instant time = batch->events->events[places[i]].time;
+        columns->first_time = time < columns->first_time ? time : columns->first_time;
+        columns->last_time = time > columns->last_time ? time : columns->last_time;
+    }
+}
+
 struct batch_columns batch_store(const struct batch *batch, const size_t *places, size_t count)
 {
     struct arena *arena = batch->arena;
@@ -302,6 +320,10 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
     for (size_t i = 0; i < count; i++)
         write_event(&writer, places[i]);
     columns = (struct batch_columns){
+        .event_count = count,
+        .type_count = writer.types.count,
+        .subject_count = writer.subjects.count,
+        .period_count = writer.periods.count,
         .types = batch_names(arena, &writer.types),
         .subjects = batch_names(arena, &writer.subjects),
         .periods = batch_names(arena, &writer.periods),
@@ -312,6 +334,7 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
         .data = keep_data(arena, &writer.data),
     };
     columns.sums = sums_write(batch, places, count, &columns.levels);
+    note_times(batch, places, count, &columns);
     write_resources(&writer, &columns);
     batch_keys(batch, places, count, &columns.source_at, &columns.ids);
     columns.digest = digest_of(batch, places, count, &columns);

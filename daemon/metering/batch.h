@@ -68,8 +68,10 @@ void batch_sort(const struct batch *batch, size_t *places, size_t count);
 bool batch_same_key(const struct batch *batch, size_t a, size_t b);
 
 /* The parameters of statement store_event_batch, in the arena: arrays of PostgreSQL in the order of
- * `places`, and documents. */
+ * `places`, and documents; and how many elements the arrays have. */
 struct batch_columns {
+    size_t event_count, type_count, subject_count, period_count, named_count;
+    instant first_time, last_time;
     const char *types, *subjects, *resources, *periods;
     const char *digest; /* of keys and content, as bytea is spelled */
     const char *source_at, *ids, *type_at, *subject_at, *period_at, *times;

@@ -14,16 +14,19 @@
 #include "statements.h"
 
 enum {
-    TOGETHER_LIMIT = 64,                  /* requests of a transaction */
-    WAITING_LIMIT = 256,                  /* requests; more are stored by themselves */
-    BATCHES_TEXT_LIMIT = 4 * 1024 * 1024, /* bytes after which no further one is added */
-    TEXT_LIMIT = 64 * 1024 * 1024,
+    TOGETHER_LIMIT = 64,          /* requests of a transaction */
+    WAITING_LIMIT = 256,          /* requests; more are stored by themselves */
+    EVENTS_LIMIT = 2000,          /* of a transaction, after which no further request is added */
+    TEXT_LIMIT = 4 * 1024 * 1024, /* bytes of their data, after which none is added either */
+    UNDER_WAY_LIMIT = 1,          /* transactions of a process: two took longer than a longer one */
 };
 
 static const instant PAUSE = INSTANT_SECOND * 5;
 
 struct member {
     struct request *request;
+    const struct batch *batch;
+    const struct batch_columns *columns;
     const struct gather_ways *ways;
 };
 
@@ -35,9 +38,8 @@ struct gathering {
 };
 
 static struct member waiting[WAITING_LIMIT]; /* a ring */
-static size_t first_waiting, waiting_count;
+static size_t first_waiting, waiting_count, under_way;
 static instant paused_until;
-static bool under_way; /* one transaction a process: two took longer than one of twice the size */
 
 static struct member take_waiting(void)
 {
@@ -50,26 +52,101 @@ static struct member take_waiting(void)
 
 /* ---- What is asked ---- */
 
-static void write_member(struct buffer *row, const char *name, const char *value)
+/* The lists of statement store_gathered_batches, but for `tenants` and `meters`, by what of the
+ * columns of a batch goes into them: a text; a number; where the batch's part of other lists ends;
+ * or the elements of an array. */
+enum shape { TEXT, NUMBER, END, ELEMENTS };
+
+static const struct list {
+    const char *name;
+    enum shape shape;
+    size_t offset;
+} LISTS[] = {
+    {"data", TEXT, offsetof(struct batch_columns, data)},
+    {"digests", TEXT, offsetof(struct batch_columns, digest)},
+    {"sums", TEXT, offsetof(struct batch_columns, sums)},
+    {"first_times", NUMBER, offsetof(struct batch_columns, first_time)},
+    {"last_times", NUMBER, offsetof(struct batch_columns, last_time)},
+    {"event_ends", END, offsetof(struct batch_columns, event_count)},
+    {"type_ends", END, offsetof(struct batch_columns, type_count)},
+    {"subject_ends", END, offsetof(struct batch_columns, subject_count)},
+    {"period_ends", END, offsetof(struct batch_columns, period_count)},
+    {"named_ends", END, offsetof(struct batch_columns, named_count)},
+    {"types", ELEMENTS, offsetof(struct batch_columns, types)},
+    {"subjects", ELEMENTS, offsetof(struct batch_columns, subjects)},
+    {"resources", ELEMENTS, offsetof(struct batch_columns, resources)},
+    {"periods", ELEMENTS, offsetof(struct batch_columns, periods)},
+    {"named_subjects", ELEMENTS, offsetof(struct batch_columns, named_subjects)},
+    {"named_resources", ELEMENTS, offsetof(struct batch_columns, named_resources)},
+    {"source_at", ELEMENTS, offsetof(struct batch_columns, source_at)},
+    {"ids", ELEMENTS, offsetof(struct batch_columns, ids)},
+    {"type_at", ELEMENTS, offsetof(struct batch_columns, type_at)},
+    {"subject_at", ELEMENTS, offsetof(struct batch_columns, subject_at)},
+    {"period_at", ELEMENTS, offsetof(struct batch_columns, period_at)},
+    {"times", ELEMENTS, offsetof(struct batch_columns, times)},
+};
+
+enum { LIST_COUNT = sizeof LISTS / sizeof LISTS[0] };
+
+static const char *text_of(const struct batch_columns *columns, size_t offset)
 {
-    buffer_append_format(row, ",\"%s\":", name);
-    json_write_text(row, slice_of(value));
+    const char *text;
+
+    memcpy(&text, (const char *)columns + offset, sizeof text);
+    return text;
 }
 
-/* What the request has bound, by the names of the statement's parameters. */
-static void write_batch(struct buffer *batches, const struct request *request, size_t position)
+static const char *write_list(const struct gathering *gathering, const struct list *list)
 {
-    static const char *const NAMES[] = {
-        "meters",  "first_time", "last_time", "types",   "subjects",       "resources",
-        "periods", "source_at",  "ids",       "type_at", "subject_at",     "period_at",
-        "times",   "data",       "digest",    "sums",    "named_subjects", "named_resources",
-    };
+    struct buffer array = array_begin();
+    size_t end = 0, count;
+    instant number;
 
-    buffer_append_format(batches, "%s{\"position\":%zu", position == 0 ? "[" : ",", position);
-    write_member(batches, "tenant", request_tenant(request));
-    for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0]; i++)
-        write_member(batches, NAMES[i], request_parameter(request, NAMES[i]));
-    buffer_append_character(batches, '}');
+    for (size_t i = 0; i < gathering->count; i++) {
+        const struct batch_columns *columns = gathering->members[i].columns;
+        switch (list->shape) {
+        case TEXT:
+            array_add_text(&array, text_of(columns, list->offset));
+            break;
+        case NUMBER:
+            memcpy(&number, (const char *)columns + list->offset, sizeof number);
+            array_add_number(&array, number);
+            break;
+        case END:
+            memcpy(&count, (const char *)columns + list->offset, sizeof count);
+            array_add_number(&array, (int64_t)(end += count));
+            break;
+        case ELEMENTS:
+            array_add_elements(&array, text_of(columns, list->offset));
+        }
+    }
+    return array_end(&array, gathering->arena);
+}
+
+static const char *write_tenants(const struct gathering *gathering)
+{
+    struct buffer array = array_begin();
+
+    for (size_t i = 0; i < gathering->count; i++)
+        array_add_text(&array, request_tenant(gathering->members[i].request));
+    return array_end(&array, gathering->arena);
+}
+
+static const char *write_meters(const struct gathering *gathering)
+{
+    struct buffer array = array_begin();
+
+    for (size_t i = 0; i < gathering->count; i++)
+        array_add_number(&array, gathering->members[i].batch->meter_count);
+    return array_end(&array, gathering->arena);
+}
+
+static const char *write_parameter(const struct gathering *gathering, const char *name)
+{
+    for (size_t i = 0; i < LIST_COUNT; i++)
+        if (strcmp(LISTS[i].name, name) == 0)
+            return write_list(gathering, &LISTS[i]);
+    return strcmp(name, "tenants") == 0 ? write_tenants(gathering) : write_meters(gathering);
 }
 
 static int by_text(const void *a, const void *b)
@@ -92,17 +169,19 @@ static const char *tenants_of(const struct gathering *gathering)
     return array_end(&array, gathering->arena);
 }
 
-/* The least or the greatest of what the requests have bound under a name. */
-static const char *extreme(const struct gathering *gathering, const char *name, bool greatest)
+/* The quarter hours whose months are locked. */
+static void write_slots(const struct gathering *gathering, const char **first, const char **last)
 {
-    int64_t found = greatest ? INT64_MIN : INT64_MAX;
+    instant least = INT64_MAX, greatest = INT64_MIN;
 
     for (size_t i = 0; i < gathering->count; i++) {
-        int64_t value = strtoll(request_parameter(gathering->members[i].request, name), NULL, 10);
-        if (greatest ? value > found : value < found)
-            found = value;
+        const struct batch *batch = gathering->members[i].batch;
+        instant begins = batch->slots[0], ends = batch->slots[batch->slot_count - 1];
+        least = begins < least ? begins : least;
+        greatest = ends > greatest ? ends : greatest;
     }
-    return arena_format(gathering->arena, "%" PRId64, found);
+    *first = arena_format(gathering->arena, "%" PRId64, least);
+    *last = arena_format(gathering->arena, "%" PRId64, greatest);
 }
 
 /* ---- What came of it ---- */
@@ -134,14 +213,19 @@ static void disperse(void)
 }
 
 /* A transaction that failed is tried by each alone; and where the database could not be reached, or
- * was too slow, nobody is to wait for the next one for a while. */
+ * was too slow, nobody is to wait for the next one for a while. A statement that is wrong would
+ * otherwise be but slow. */
 static void note_failure(const struct gathering *gathering, const struct database_answer *answer)
 {
-    log_info("gather_refused", log_number("outcome", answer->outcome),
-             log_text("sqlstate", answer->outcome == DATABASE_REFUSED ? answer->sqlstate : ""),
-             log_text("constraint", answer->outcome == DATABASE_REFUSED ? answer->constraint : ""),
-             log_number("requests", (int64_t)gathering->count));
-    if (answer->outcome != DATABASE_REFUSED)
+    bool refused = answer->outcome == DATABASE_REFUSED;
+    bool wrong = refused && strncmp(answer->sqlstate, "42", 2) == 0;
+
+    log_at(wrong ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "gather_refused",
+           log_number("outcome", answer->outcome),
+           log_text("sqlstate", refused ? answer->sqlstate : ""),
+           log_text("constraint", refused ? answer->constraint : ""),
+           log_number("requests", (int64_t)gathering->count));
+    if (!refused)
         paused_until = instant_now() + PAUSE;
 }
 
@@ -151,7 +235,7 @@ static void take_answer(void *context, const struct database_answer *answer)
     bool stored[TOGETHER_LIMIT] = {false};
     bool failed = answer->outcome != DATABASE_OK;
 
-    under_way = false;
+    under_way--;
     if (failed)
         note_failure(gathering, answer);
     for (int row = 0; !failed && row < PQntuples(answer->results[answer->count - 1]); row++) {
@@ -178,54 +262,52 @@ static void add_part(struct gathering *gathering, struct segment *segment,
         .statement = statement, .variant = STATEMENT_OPERATOR, .values = copy};
 }
 
-static void submit(struct gathering *gathering, const char *batches)
+static void submit(struct gathering *gathering)
 {
+    const struct statement *store = &statement_store_gathered_batches;
     struct segment segment = {.role = DATABASE_OPERATOR,
                               .timeout = http_environment()->query_timeout};
-    const char *const locks[] = {extreme(gathering, "first_slot", false),
-                                 extreme(gathering, "last_slot", true), tenants_of(gathering)};
-    const char *const stored[] = {batches};
+    const char *locks[3], *lists[STATEMENT_PARAMETERS_LIMIT];
 
+    write_slots(gathering, &locks[0], &locks[1]);
+    locks[2] = tenants_of(gathering);
+    for (size_t i = 0; i < store->parameter_count; i++)
+        lists[i] = write_parameter(gathering, store->parameters[i]);
     add_part(gathering, &segment, &statement_lock_for_gathered, locks);
-    add_part(gathering, &segment, &statement_store_gathered_batches, stored);
-    under_way = true;
+    add_part(gathering, &segment, store, lists);
+    under_way++;
     request_submit_shared(&segment, take_answer, gathering);
 }
 
-static struct gathering *gather(const char **batches)
+static struct gathering *gather(void)
 {
     struct gathering *gathering = memory_allocate(1, sizeof *gathering);
-    struct buffer text = buffer_make(TEXT_LIMIT);
+    size_t events = 0, bytes = 0;
 
     *gathering = (struct gathering){.arena = arena_new()};
-    while (waiting_count > 0 && gathering->count < TOGETHER_LIMIT &&
-           text.length < BATCHES_TEXT_LIMIT) {
+    while (waiting_count > 0 && gathering->count < TOGETHER_LIMIT && events < EVENTS_LIMIT &&
+           bytes < TEXT_LIMIT) {
         struct member member = take_waiting();
-        write_batch(&text, member.request, gathering->count);
+        events += member.columns->event_count;
+        bytes += strlen(member.columns->data);
         gathering->members[gathering->count++] = member;
     }
-    buffer_append_character(&text, ']');
-    check(!buffer_overflowed(&text)); /* one batch more than the limit, of a hundred events */
-    *batches = arena_copy(gathering->arena, buffer_slice(&text));
-    buffer_free(&text);
     return gathering;
 }
 
 static void run(void)
 {
-    const char *batches;
-
-    if (under_way || waiting_count == 0)
-        return;
-    struct gathering *gathering = gather(&batches);
-    submit(gathering, batches);
+    if (under_way < UNDER_WAY_LIMIT && waiting_count > 0)
+        submit(gather());
 }
 
-enum step gather_store(struct request *request, const struct gather_ways *ways)
+enum step gather_store(struct request *request, const struct batch *batch,
+                       const struct batch_columns *columns, const struct gather_ways *ways)
 {
     if (waiting_count == WAITING_LIMIT || instant_now() < paused_until)
         return ways->alone(request);
-    waiting[(first_waiting + waiting_count++) % WAITING_LIMIT] = (struct member){request, ways};
+    waiting[(first_waiting + waiting_count++) % WAITING_LIMIT] =
+        (struct member){request, batch, columns, ways};
     enum step next = request_wait(request);
     run();
     return next;

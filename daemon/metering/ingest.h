@@ -56,7 +56,8 @@ struct ingest {
     bool looked; /* for the same batch, before it is stored */
     bool levels; /* some of the events tell of levels that are held */
     size_t going_count;
-    size_t *going; /* the events to be stored, by their key */
+    size_t *going;                /* the events to be stored, by their key */
+    struct batch_columns columns; /* of these */
     size_t double_count;
     struct twice *doubles;
     struct voidings voids;

@@ -217,72 +217,65 @@ select set_config('bccd.actor', 'gather', true), set_config('plan_cache_mode', '
        set_config('bccd.gathered',
                   try_lock_gathered(event_time(:first_slot::bigint), event_time(:last_slot::bigint), :tenants::text[]), true)
 
--- As store_event_batch, of many tenants, each batch by itself: the places of those that were stored. Passed over are those
--- whose tenants are held up or have hard quotas, whose names stand for something else by now, and whose keys are there or come
--- twice.
+-- As store_event_batch, of many tenants, each batch by itself: the places of those that were stored. The lists of all batches
+-- stand one behind the other, each batch with where its own end. Passed over are those whose tenants are held up or have hard
+-- quotas, and those whose names stand for something else by now; a key that is there refuses all.
 -- statement: store_gathered_batches
-with sent as materialized (
-    select b.position, b.tenant, t.number as tenant_number, next_event_batch() as batch, b.first_time, b.last_time,
-           b.types::text[] as types, b.subjects::text[] as subjects, b.resources::text[] as resources,
-           b.periods::text[] as periods, b.source_at::integer[] as source_at, b.ids::text[] as ids,
-           b.type_at::smallint[] as type_at, b.subject_at::smallint[] as subject_at, b.period_at::smallint[] as period_at,
-           b.times::bigint[] as times, b.data, b.digest::bytea as digest, b.sums::json as sums
-    from json_to_recordset(:batches::json) as b(
-        position integer, tenant text, meters bigint, first_time bigint, last_time bigint, types text, subjects text,
-        resources text, periods text, source_at text, ids text, type_at text, subject_at text, period_at text, times text,
-        data text, digest text, sums text, named_subjects text, named_resources text)
-    join tenants t on t.id = b.tenant
-    where (select count(*) from meters) = b.meters
-      and not exists (select from unnest(b.periods::text[]) as p where period_is_settled(b.tenant, p))
+with part as materialized (
+    select b.position, b.tenant, b.meters, b.first_time, b.last_time, b.data, b.digest, b.sums,
+           lag(b.events, 1, 0) over w + 1 as event, b.events, lag(b.types, 1, 0) over w + 1 as type, b.types,
+           lag(b.subjects, 1, 0) over w + 1 as subject, b.subjects, lag(b.periods, 1, 0) over w + 1 as period, b.periods,
+           lag(b.named, 1, 0) over w + 1 as name, b.named
+    from unnest(:tenants::text[], :meters::bigint[], :first_times::bigint[], :last_times::bigint[], :data::text[],
+                :digests::bytea[], :sums::text[], :event_ends::integer[], :type_ends::integer[], :subject_ends::integer[],
+                :period_ends::integer[], :named_ends::integer[])
+         with ordinality as b(tenant, meters, first_time, last_time, data, digest, sums, events, types, subjects, periods, named,
+                              position)
+    window w as (order by b.position)
+), sent as materialized (
+    select p.position, p.tenant, t.number as tenant_number, next_event_batch() as batch, p.first_time, p.last_time, p.data,
+           p.digest, p.sums, p.event, p.events, p.type, p.types, p.subject, p.subjects, p.period, p.periods
+    from part p join tenants t on t.id = p.tenant
+    where p.meters = (select count(*) from meters)
+      and not exists (select from unnest((:periods::text[])[p.period : p.periods]) as n where period_is_settled(p.tenant, n))
       and not exists (
-            select from unnest(b.named_subjects::text[], b.named_resources::text[]) as n(subject, resource)
+            select from unnest((:named_subjects::text[])[p.name : p.named], (:named_resources::text[])[p.name : p.named])
+                        as n(subject, resource)
             where not exists (select from resources r
-                              where r.tenant_id = b.tenant and r.id = n.resource and r.external_id = n.subject))
-      and b.tenant = any (string_to_array(setting('gathered'), ' '))
-      and not exists (select from quotas q where q.tenant_id = b.tenant and q.kind = 'hard')
-      and not exists (
-            select from unnest(b.source_at::integer[], b.ids::text[]) as e(source, id)
-            cross join lateral (
-                -- One at a time: a plan for any batch would read all keys of the tenant.
-                select from event_keys k where k.tenant = t.number and k.source = e.source and k.id = e.id limit 1) k)
+                              where r.tenant_id = p.tenant and r.id = n.resource and r.external_id = n.subject))
+      and p.tenant = any (string_to_array(setting('gathered'), ' '))
+      and not exists (select from quotas q where q.tenant_id = p.tenant and q.kind = 'hard')
 ), claimed as (
     insert into event_keys (tenant, source, id, batch, place)
     select s.tenant_number, k.source, k.id, s.batch, k.place
-    from sent s cross join lateral unnest(s.source_at, s.ids) with ordinality as k(source, id, place)
-    order by s.tenant_number, k.source, k.id collate "C"
-    on conflict do nothing
-    returning batch
-), claims as materialized (
-    select c.batch, count(*) as claimed from claimed c group by c.batch
-), whole as materialized (
-    select s.position, s.tenant, s.batch, s.first_time, s.last_time, s.types, s.subjects, s.resources, s.periods, s.source_at,
-           s.ids, s.type_at, s.subject_at, s.period_at, s.times, s.data, s.digest, s.sums
-    from sent s join claims c on c.batch = s.batch and c.claimed = cardinality(s.ids)
+    from sent s
+    cross join lateral unnest((:source_at::integer[])[s.event : s.events], (:ids::text[])[s.event : s.events])
+        with ordinality as k(source, id, place)
 ), stored as (
     insert into event_batches (tenant_id, number, first_time, last_time, types, subjects, resources, periods,
                                source_at, ids, type_at, subject_at, period_at, times, data, digest)
-    select s.tenant, s.batch, event_time(s.first_time), event_time(s.last_time), s.types, s.subjects, s.resources, s.periods,
-           s.source_at, s.ids, s.type_at, s.subject_at, s.period_at, s.times, s.data, s.digest
-    from whole s
+    select s.tenant, s.batch, event_time(s.first_time), event_time(s.last_time), (:types::text[])[s.type : s.types],
+           (:subjects::text[])[s.subject : s.subjects], (:resources::text[])[s.subject : s.subjects],
+           (:periods::text[])[s.period : s.periods], (:source_at::integer[])[s.event : s.events],
+           (:ids::text[])[s.event : s.events], (:type_at::smallint[])[s.event : s.events],
+           (:subject_at::smallint[])[s.event : s.events], (:period_at::smallint[])[s.event : s.events],
+           (:times::bigint[])[s.event : s.events], s.data, s.digest
+    from sent s
 ), named as (
     insert into event_resources (tenant_id, resource_id, batch)
     select distinct s.tenant, r.resource_id, s.batch
-    from whole s cross join lateral unnest(s.resources) as r(resource_id)
+    from sent s cross join lateral unnest((:resources::text[])[s.subject : s.subjects]) as r(resource_id)
 ), counted as (
     insert into usage_deltas (tenant_id, meter_id, resource_id, slot, period, dimensions, total, count, minimum, maximum,
                               latest_at, latest, members)
     select s.tenant, d.meter, d.resource, event_time(d.slot), d.period, coalesce(d.dimensions, '{}'), d.total, d.count,
            d.minimum, d.maximum, event_time(d.latest_at), d.latest, d.members
-    from whole s
-    cross join lateral json_to_recordset(s.sums) as d(
+    from sent s
+    cross join lateral json_to_recordset(s.sums::json) as d(
         meter text, resource text, slot bigint, period text, dimensions text[], total numeric, count bigint,
         minimum numeric, maximum numeric, latest_at bigint, latest numeric, members jsonb)
 )
-select p.position
-from (select refuse_claimed_in_part((select count(*) from claims) - (select count(*) from whole)) as whole,
-             array(select s.position from whole s) as positions) r
-cross join lateral unnest(r.positions) as p(position)
-where r.whole
+select s.position - 1 as position from sent s
 
 -- The same with events that void others, by the numbers of these, or by their places in the batch. No row either where
 -- one of them was voided meanwhile.

@@ -85,31 +85,18 @@ static const char *number_text(struct request *request, int64_t number)
     return arena_format(request_arena(request), "%" PRId64, number);
 }
 
-/* The times of the events that are stored, and the quarter hours whose months are locked. */
-static void bind_times(struct request *request)
-{
-    const struct ingest *ingest = ingest_of(request);
-    instant first = INT64_MAX, last = INT64_MIN;
-
-    for (size_t i = 0; i < ingest->going_count; i++) {
-        instant time = ingest->batch.events[ingest->going[i]].time;
-        first = time < first ? time : first;
-        last = time > last ? time : last;
-    }
-    request_bind(request, "first_time", number_text(request, first));
-    request_bind(request, "last_time", number_text(request, last));
-    request_bind(request, "first_slot", number_text(request, ingest->names.slots[0]));
-    request_bind(request, "last_slot",
-                 number_text(request, ingest->names.slots[ingest->names.slot_count - 1]));
-}
-
 /* False where what they add to usage is more than a statement takes. */
 static bool bind_columns(struct request *request)
 {
     struct ingest *ingest = ingest_of(request);
-    struct batch_columns columns = batch_store(&ingest->names, ingest->going, ingest->going_count);
+    const struct batch *names = &ingest->names;
+    struct batch_columns columns = batch_store(names, ingest->going, ingest->going_count);
 
-    request_bind(request, "meters", number_text(request, ingest->names.meter_count));
+    request_bind(request, "first_time", number_text(request, columns.first_time));
+    request_bind(request, "last_time", number_text(request, columns.last_time));
+    request_bind(request, "first_slot", number_text(request, names->slots[0]));
+    request_bind(request, "last_slot", number_text(request, names->slots[names->slot_count - 1]));
+    request_bind(request, "meters", number_text(request, names->meter_count));
     request_bind(request, "types", columns.types);
     request_bind(request, "subjects", columns.subjects);
     request_bind(request, "resources", columns.resources);
@@ -124,9 +111,10 @@ static bool bind_columns(struct request *request)
     request_bind(request, "digest", columns.digest);
     request_bind(request, "sums", columns.sums);
     request_bind(request, "levels", columns.levels == NULL ? "[]" : columns.levels);
-    ingest->levels = columns.levels != NULL;
     request_bind(request, "named_subjects", columns.named_subjects);
     request_bind(request, "named_resources", columns.named_resources);
+    ingest->levels = columns.levels != NULL;
+    ingest->columns = columns;
     return columns.sums != NULL;
 }
 
@@ -212,10 +200,10 @@ enum step store_going(struct request *request)
         return ingest_answer(request);
     if (ingest->attempts++ == STORE_ATTEMPTS_LIMIT)
         return store_give_up(request);
-    bind_times(request);
     if (!bind_columns(request))
         return request_refuse(request, "body_too_large", NULL);
     if (!ingest->looked && directory_expects_known(request_arena(request), request_tenant(request)))
         return request_query(request, &statement_find_same_batch, take_same);
-    return is_small(request) ? gather_store(request, &GATHER_WAYS) : claim(request);
+    return is_small(request) ? gather_store(request, &ingest->names, &ingest->columns, &GATHER_WAYS)
+                             : claim(request);
 }

@@ -13,7 +13,7 @@ TENANTS, RESOURCES = 200, 2
 CONNECTIONS = 8  # the workers' connections to the database, two times four
 STORED = 1_000_000
 COPIED = 100_000  # events of one COPY
-SINGLE_CONNECTIONS = 64
+MANY_CONNECTIONS = 64  # of those whose events are stored together: batches of 100, and single ones
 PACED_CONNECTIONS = 32
 WANTED_P99 = 50.0  # milliseconds
 ACCOUNTS_SCALE = 10  # of pgbench: 1,000,000 rows
@@ -145,7 +145,7 @@ class Ingest:
         return found
 
     def transactions(self):
-        shown = pgbench(self.world, "-n", "-N", "-M", "prepared", "-c", str(SINGLE_CONNECTIONS), "-j", "1",
+        shown = pgbench(self.world, "-n", "-N", "-M", "prepared", "-c", str(MANY_CONNECTIONS), "-j", "1",
                         "-T", str(self.plan.seconds))
         return float(re.search(r"^tps = ([0-9.]+)", shown, re.MULTILINE).group(1))
 
@@ -158,15 +158,15 @@ def measure(plan):
     with running() as daemon:
         ingest = Ingest(plan, daemon)
         rows = [compare(f"ingest_{batch}", "events/s", "COPY, one session", plan.rounds,
-                        lambda: ingest.copy(batch), lambda: ingest.send(batch))
-                for batch in (100, 1000) if plan.wants(f"ingest_{batch}")]
+                        lambda: ingest.copy(batch), lambda: ingest.send(batch, connections=connections))
+                for batch, connections in ((100, MANY_CONNECTIONS), (1000, CONNECTIONS)) if plan.wants(f"ingest_{batch}")]
         if plan.wants("ingest_hot"):
             rows.append(compare("ingest_hot", "events/s", "the same over 200 tenants", plan.rounds,
                                 lambda: ingest.send(1000), lambda: ingest.send(1000, ingest.hot)))
         if plan.wants("ingest_single"):
             ingest.prepare_pgbench()
             rows.append(compare("ingest_single", "events/s", "pgbench -N, 64 clients", plan.rounds,
-                                ingest.transactions, lambda: ingest.send(1, connections=SINGLE_CONNECTIONS)))
+                                ingest.transactions, lambda: ingest.send(1, connections=MANY_CONNECTIONS)))
         if plan.wants("ack_p99"):
             rows.append(compare("ack_p99", "ms", "50 ms, which it should be under", plan.rounds,
                                 lambda: WANTED_P99, ingest.acknowledge))

@@ -100,6 +100,39 @@ TEST(json_reader_refuses)
     EXPECT_TEXT(canonical("[\0]", 3), "json_nul");
 }
 
+/* Texts are read eight bytes at a time: each byte that means something, at each place of them. */
+TEST(json_reader_finds_each_byte_of_a_text)
+{
+    static const struct {
+        const char *bytes, *spelled, *code; /* code NULL: it is good */
+    } PARTS[] = {
+        {"\\\"", "\\\"", NULL},
+        {"\\\\", "\\\\", NULL},
+        {"\\u00e9", "\xc3\xa9", NULL},
+        {"\xc3\xa9", "\xc3\xa9", NULL},
+        {"\x7f", "\x7f", NULL},
+        {"\x21\x20\x23", "\x21\x20\x23", NULL},
+        {"[]", "[]", NULL},
+        {"\x1f", NULL, "json_malformed"},
+        {"\x01", NULL, "json_malformed"},
+        {"\"", NULL, "json_malformed"},
+        {"\x80", NULL, "json_not_utf8"},
+        {"\xff", NULL, "json_not_utf8"},
+    };
+
+    for (size_t i = 0; i < sizeof PARTS / sizeof PARTS[0]; i++)
+        for (int before = 0; before < 20; before++)
+            for (int behind = 0; behind < 20; behind++) {
+                char text[128], expected[128];
+                snprintf(text, sizeof text, "\"%0*d%s%0*d\"", before + 1, 0, PARTS[i].bytes,
+                         behind + 1, 0);
+                if (PARTS[i].code == NULL)
+                    snprintf(expected, sizeof expected, "\"%0*d%s%0*d\"", before + 1, 0,
+                             PARTS[i].spelled, behind + 1, 0);
+                EXPECT_TEXT(spelled(text), PARTS[i].code == NULL ? expected : PARTS[i].code);
+            }
+}
+
 TEST(json_reader_bounds_depth_and_values)
 {
     static char text[2 * JSON_VALUES_LIMIT + 8];
