@@ -324,6 +324,7 @@ struct batch_columns batch_store(const struct batch *batch, const size_t *places
         .type_count = writer.types.count,
         .subject_count = writer.subjects.count,
         .period_count = writer.periods.count,
+        .meter_count = batch->meter_count,
         .types = batch_names(arena, &writer.types),
         .subjects = batch_names(arena, &writer.subjects),
         .periods = batch_names(arena, &writer.periods),

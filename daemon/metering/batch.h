@@ -71,6 +71,7 @@ bool batch_same_key(const struct batch *batch, size_t a, size_t b);
  * `places`, and documents; and how many elements the arrays have. */
 struct batch_columns {
     size_t event_count, type_count, subject_count, period_count, named_count;
+    int64_t meter_count; /* as in struct batch */
     instant first_time, last_time;
     const char *types, *subjects, *resources, *periods;
     const char *digest; /* of keys and content, as bytea is spelled */

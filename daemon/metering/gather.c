@@ -17,7 +17,7 @@ enum {
     TOGETHER_LIMIT = 64,          /* requests of a transaction */
     WAITING_LIMIT = 256,          /* requests; more are stored by themselves */
     EVENTS_LIMIT = 2000,          /* of a transaction, after which no further request is added */
-    TEXT_LIMIT = 4 * 1024 * 1024, /* bytes of their data, after which none is added either */
+    TEXT_LIMIT = 4 * 1024 * 1024, /* bytes of data and sums, after which none is added either */
     UNDER_WAY_LIMIT = 1,          /* transactions of a process: two took longer than a longer one */
 };
 
@@ -28,6 +28,7 @@ struct member {
     const struct batch *batch;
     const struct batch_columns *columns;
     const struct gather_ways *ways;
+    size_t bytes; /* of data and sums */
 };
 
 /* One transaction. */
@@ -52,9 +53,9 @@ static struct member take_waiting(void)
 
 /* ---- What is asked ---- */
 
-/* The lists of statement store_gathered_batches, but for `tenants` and `meters`, by what of the
- * columns of a batch goes into them: a text; a number; where the batch's part of other lists ends;
- * or the elements of an array. */
+/* The lists of statement store_gathered_batches, but for `tenants`, by what of the columns of a
+ * batch goes into them: a text; a number; where the batch's part of other lists ends; or the
+ * elements of an array. */
 enum shape { TEXT, NUMBER, END, ELEMENTS };
 
 static const struct list {
@@ -65,6 +66,7 @@ static const struct list {
     {"data", TEXT, offsetof(struct batch_columns, data)},
     {"digests", TEXT, offsetof(struct batch_columns, digest)},
     {"sums", TEXT, offsetof(struct batch_columns, sums)},
+    {"meters", NUMBER, offsetof(struct batch_columns, meter_count)},
     {"first_times", NUMBER, offsetof(struct batch_columns, first_time)},
     {"last_times", NUMBER, offsetof(struct batch_columns, last_time)},
     {"event_ends", END, offsetof(struct batch_columns, event_count)},
@@ -100,7 +102,7 @@ static const char *write_list(const struct gathering *gathering, const struct li
 {
     struct buffer array = array_begin();
     size_t end = 0, count;
-    instant number;
+    int64_t number;
 
     for (size_t i = 0; i < gathering->count; i++) {
         const struct batch_columns *columns = gathering->members[i].columns;
@@ -132,21 +134,12 @@ static const char *write_tenants(const struct gathering *gathering)
     return array_end(&array, gathering->arena);
 }
 
-static const char *write_meters(const struct gathering *gathering)
-{
-    struct buffer array = array_begin();
-
-    for (size_t i = 0; i < gathering->count; i++)
-        array_add_number(&array, gathering->members[i].batch->meter_count);
-    return array_end(&array, gathering->arena);
-}
-
 static const char *write_parameter(const struct gathering *gathering, const char *name)
 {
     for (size_t i = 0; i < LIST_COUNT; i++)
         if (strcmp(LISTS[i].name, name) == 0)
             return write_list(gathering, &LISTS[i]);
-    return strcmp(name, "tenants") == 0 ? write_tenants(gathering) : write_meters(gathering);
+    return write_tenants(gathering);
 }
 
 static int by_text(const void *a, const void *b)
@@ -289,7 +282,7 @@ static struct gathering *gather(void)
            bytes < TEXT_LIMIT) {
         struct member member = take_waiting();
         events += member.columns->event_count;
-        bytes += strlen(member.columns->data);
+        bytes += member.bytes;
         gathering->members[gathering->count++] = member;
     }
     return gathering;
@@ -304,10 +297,12 @@ static void run(void)
 enum step gather_store(struct request *request, const struct batch *batch,
                        const struct batch_columns *columns, const struct gather_ways *ways)
 {
-    if (waiting_count == WAITING_LIMIT || instant_now() < paused_until)
+    size_t bytes = strlen(columns->data) + strlen(columns->sums);
+
+    if (waiting_count == WAITING_LIMIT || bytes > TEXT_LIMIT || instant_now() < paused_until)
         return ways->alone(request);
     waiting[(first_waiting + waiting_count++) % WAITING_LIMIT] =
-        (struct member){request, batch, columns, ways};
+        (struct member){request, batch, columns, ways, bytes};
     enum step next = request_wait(request);
     run();
     return next;

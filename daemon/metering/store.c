@@ -96,7 +96,7 @@ static bool bind_columns(struct request *request)
     request_bind(request, "last_time", number_text(request, columns.last_time));
     request_bind(request, "first_slot", number_text(request, names->slots[0]));
     request_bind(request, "last_slot", number_text(request, names->slots[names->slot_count - 1]));
-    request_bind(request, "meters", number_text(request, names->meter_count));
+    request_bind(request, "meters", number_text(request, columns.meter_count));
     request_bind(request, "types", columns.types);
     request_bind(request, "subjects", columns.subjects);
     request_bind(request, "resources", columns.resources);
