@@ -12,6 +12,7 @@ VOID = "center.usage.void"
 SIZES = (1, 3, 20, 120)
 USERS, TIES, TIE = 40, 0.1, 600 * 10 ** 6
 LATE, ANY_TIME = 0.15, 0.02  # of batches: those of some hours long ago, and those whose events are of any time
+LAST, ONE_TYPE = 0.3, 0.5  # those of the last hours, and those of one type: some of them are stored with others'
 WITHIN = 6 * 3600 * 10 ** 6  # the events of all others
 BAD_VALUES = ["-1", "NaN", "1e9", "", "0x1", "1234567890123456789", -5, None, [], {}, True]
 
@@ -45,18 +46,23 @@ class Writer(threading.Thread):
         chance = self.random.random()
         if chance < ANY_TIME:
             return begins, ends
-        begins = self.random.randrange(begins, ends) if chance < LATE else begins + self.pace * self.count
+        if chance < LATE:
+            begins = self.random.randrange(begins, ends)
+        elif chance < LATE + LAST:
+            begins = ends
+        else:
+            begins += self.pace * self.count
         begins = min(begins, ends - WITHIN)
         return begins, begins + WITHIN
 
-    def new_event(self, times):
+    def new_event(self, times, types):
         self.count += 1
         at = self.random.randrange(*times)
         if self.random.random() < TIES:
             at = max(times[0], at - at % TIE)
         value = self.random.randrange(10 ** 6) * self.random.choice((1, 25, 100))
         region = self.random.choice(("cn", "hk", "us", None))
-        event = Event(self.tenant, self.random.choice(self.subjects), self.random.choice(self.types), at, value,
+        event = Event(self.tenant, self.random.choice(self.subjects), self.random.choice(types), at, value,
                       f"u{self.random.randrange(USERS)}", region)
         return f"e{self.count}", self.spell(f"e{self.count}", event), event
 
@@ -70,7 +76,9 @@ class Writer(threading.Thread):
 
     def compose(self):
         """Rows of (what is sent, what must become of it, its id, the event or the id that it voids)."""
-        rows, used, times = [], set(), self.times()
+        rows, used, times, types = [], set(), self.times(), self.types
+        if self.random.random() < ONE_TYPE:
+            types = [self.random.choice(types)]
         for _ in range(self.random.choice(self.sizes)):
             chance = self.random.random()
             old = self.random.choice(self.order) if self.order else None
@@ -87,13 +95,13 @@ class Writer(threading.Thread):
                 void = {**self.sent[old], "id": f"e{self.count}", "type": VOID, "data": {"id": old}}
                 rows.append((void, "accepted", f"e{self.count}", old))
             elif chance < 0.25:
-                identifier, document, _ = self.new_event(times)
+                identifier, document, _ = self.new_event(times, types)
                 bad = {**document, "data": {**document["data"], "value": self.random.choice(BAD_VALUES)}}
                 if self.random.random() < 0.3:
                     bad = {**document, "subject": "nobody"}
                 rows.append((bad, "rejected", identifier, None))
             else:
-                identifier, document, event = self.new_event(times)
+                identifier, document, event = self.new_event(times, types)
                 rows.append((document, "accepted", identifier, event))
         return rows
 
