@@ -16,7 +16,7 @@ struct sha256; /* a digest under way */
 
 struct sha256 *sha256_new(void);
 void sha256_add(struct sha256 *digest, const void *data, size_t length);
-void sha256_take(struct sha256 *digest, unsigned char result[SHA256_SIZE]); /* and begins anew */
+void sha256_take(struct sha256 *digest, unsigned char result[SHA256_SIZE]);    /* and begins anew */
 void sha256_finish(struct sha256 **digest, unsigned char result[SHA256_SIZE]); /* and frees */
 void sha256_free(struct sha256 **digest);
 

@@ -245,29 +245,23 @@ static void take_answer(void *context, const struct database_answer *answer)
 
 /* ---- Together ---- */
 
-static void add_part(struct gathering *gathering, struct segment *segment,
-                     const struct statement *statement, const char *const *values)
-{
-    const char **copy = arena_allocate(gathering->arena, statement->parameter_count, sizeof *copy);
-
-    memcpy(copy, values, statement->parameter_count * sizeof *copy);
-    segment->parts[segment->count++] = (struct segment_part){
-        .statement = statement, .variant = STATEMENT_OPERATOR, .values = copy};
-}
-
 static void submit(struct gathering *gathering)
 {
-    const struct statement *store = &statement_store_gathered_batches;
+    const struct statement *lock = &statement_lock_for_gathered,
+                           *store = &statement_store_gathered_batches;
+    const char **locks = arena_allocate(gathering->arena, lock->parameter_count, sizeof *locks);
+    const char **lists = arena_allocate(gathering->arena, store->parameter_count, sizeof *lists);
     struct segment segment = {.role = DATABASE_OPERATOR,
                               .timeout = http_environment()->query_timeout};
-    const char *locks[3], *lists[STATEMENT_PARAMETERS_LIMIT];
 
     write_slots(gathering, &locks[0], &locks[1]);
     locks[2] = tenants_of(gathering);
     for (size_t i = 0; i < store->parameter_count; i++)
         lists[i] = write_parameter(gathering, store->parameters[i]);
-    add_part(gathering, &segment, &statement_lock_for_gathered, locks);
-    add_part(gathering, &segment, store, lists);
+    segment.parts[segment.count++] =
+        (struct segment_part){.statement = lock, .variant = STATEMENT_OPERATOR, .values = locks};
+    segment.parts[segment.count++] =
+        (struct segment_part){.statement = store, .variant = STATEMENT_OPERATOR, .values = lists};
     under_way++;
     request_submit_shared(&segment, take_answer, gathering);
 }
