@@ -44,9 +44,9 @@ static bool keep_events(struct job *job)
 {
     session_begin(job->session);
     PQclear(session_run_named(job->session, &statement_make_event_partitions, NULL));
-    return job_commit(job) && forget(job, &statement_forget_event_batches) &&
-           forget(job, &statement_forget_untaken_events) && forget(job, &statement_forget_levels) &&
-           metering_advance_levels(job);
+    return job_commit(job) && metering_advance_levels(job) &&
+           forget(job, &statement_forget_event_batches) &&
+           forget(job, &statement_forget_untaken_events) && forget(job, &statement_forget_levels);
 }
 
 const struct job_kind metering_partitions_kind = {

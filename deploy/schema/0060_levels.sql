@@ -31,8 +31,9 @@ grant select, delete on usage_levels to bccd_lookup;
 create policy lookup on usage_levels to bccd_lookup using (true);
 create index usage_levels_at on usage_levels (at);
 
--- Of each series: up to when it stands in roll-ups, which is at least its last instant and the beginning of the running month;
--- the level that holds since then; and when its resource was terminated. Whoever changes its levels holds its row.
+-- Of each series: up to when it stands in roll-ups, which is at least its last instant, the beginning of the running month
+-- and the end of its resource; the level that holds since then; and when its resource was terminated. Whoever changes its levels
+-- holds its row.
 create table level_series (
     tenant_id text collate "C" not null,
     meter_id text collate "C" not null references meters,
@@ -174,9 +175,7 @@ begin
     for update;
     with series as materialized (
         select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, s.counted_to as was, s.ends_at,
-               -- Behind the last instant of all holds what came; a series that goes on behind it is counted as far as it was.
-               case when come and coalesce(c.last >= s.counted_to, true) then greatest(c.last, running)
-                    else s.counted_to end as counted_to
+               case when come then greatest(s.counted_to, c.last, running, s.ends_at) else s.counted_to end as counted_to
         from (select c.tenant_id, c.meter_id, c.resource_id, c.dimensions, max(c.at) as last
               from changed c group by 1, 2, 3, 4) c
         join level_series s on s.tenant_id = c.tenant_id and s.meter_id = c.meter_id and s.resource_id = c.resource_id
@@ -270,6 +269,7 @@ as $$
 declare
     running timestamptz := running_month();
     series level_series[];
+    tenant text;
     differences level_difference[];
 begin
     series := array(select s from level_series s
@@ -279,6 +279,10 @@ begin
         return 0;
     end if;
     perform lock_usage_periods(min(s.counted_to), running) from unnest(series) s;
+    -- Whoever voids holds series in no order.
+    for tenant in select distinct s.tenant_id from unnest(series) s order by 1 loop
+        perform lock_tenant_events_shared(tenant);
+    end loop;
     perform from level_series s
     where (s.tenant_id, s.meter_id, s.resource_id, s.dimensions) in (
         select c.tenant_id, c.meter_id, c.resource_id, c.dimensions from unnest(series) c)
@@ -324,9 +328,11 @@ begin
     order by s.tenant_id, s.meter_id, s.resource_id, s.dimensions
     for update;
     with ended as (
-        update level_series s set ends_at = new.effective_at
-        where s.tenant_id = new.tenant_id and s.resource_id = new.resource_id
-        returning s.tenant_id, s.meter_id, s.resource_id, s.dimensions, s.counted_to, s.level
+        update level_series s set ends_at = new.effective_at, counted_to = greatest(s.counted_to, new.effective_at)
+        from level_series o
+        where s.tenant_id = new.tenant_id and s.resource_id = new.resource_id and o.tenant_id = s.tenant_id
+          and o.meter_id = s.meter_id and o.resource_id = s.resource_id and o.dimensions = s.dimensions
+        returning o.tenant_id, o.meter_id, o.resource_id, o.dimensions, o.counted_to, o.level
     ), held as (
         select e.tenant_id, e.meter_id, e.resource_id, e.dimensions, l.at, l.level,
                lead(l.at, 1, e.counted_to) over (partition by e.meter_id, e.dimensions order by l.at) as ends
@@ -369,6 +375,8 @@ begin
         select o.tenant_id, o.meter_id, o.resource_id, o.dimensions, o.at, o.event
         from usage_levels o
         where o.at < before
+          -- What comes of a back-computation has its neighbours yet to come.
+          and not exists (select from back_computations c where c.meter_id = o.meter_id and c.ended_at is null)
           and exists (select from usage_levels n
                       where n.tenant_id = o.tenant_id and n.meter_id = o.meter_id and n.resource_id = o.resource_id
                         and n.dimensions = o.dimensions and n.at > o.at and n.at < before)

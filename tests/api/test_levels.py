@@ -223,6 +223,65 @@ class Levels(LevelTest):
             expected -= 1800
         self.assertEqual(self.total(), expected * 100)
 
+    def ended(self, hours=3):
+        """A resource that was active since four hours ago, level 2 from then on, and was terminated so many hours later."""
+        hour = datetime.timedelta(hours=1)
+        began = max(datetime.datetime.now(UTC).replace(microsecond=0) - 4 * hour, test_billing.month(0)[1].astimezone(UTC))
+        unit = (datetime.datetime.now(UTC) - began) / 4  # an hour, but in the first four of a month
+        resource = self.resource(self.platform, "software", tenant=self.tenant_document["id"], effective_at=instant(began))
+        times = [began + datetime.timedelta(seconds=unit * place // datetime.timedelta(seconds=1)) for place in range(5)]
+        self.receipt([self.level("a", times[0], "2", subject=resource["id"])])
+        self.act(resource, "terminate", {"effective_at": instant(times[hours])})
+        return resource, times
+
+    def seconds(self, times, *levels):
+        """Of (level, from, to), by places of times; in hundredths."""
+        return 100 * sum(level * ((times[to] - times[begins]) // datetime.timedelta(seconds=1)) for level, begins, to in levels)
+
+    def test_bug_0112_what_comes_after_a_resource_ended_is_the_difference(self):
+        resource, times = self.ended()
+        self.assertEqual(self.total(), self.seconds(times, (2, 0, 3)))
+        self.receipt([self.level("late", times[2], "3", subject=resource["id"])])
+        self.assertEqual(self.total(), self.seconds(times, (2, 0, 2), (3, 2, 3)))
+        self.receipt([self.level("after", times[4] - MICROSECOND, "0", subject=resource["id"])])
+        self.assertEqual(self.total(), self.seconds(times, (2, 0, 2), (3, 2, 3)))
+        self.receipt([self.event("v", type=VOID, data={"id": "a"}, subject=resource["id"])])
+        self.assertEqual(self.total(), self.seconds(times, (3, 2, 3)))
+        self.receipt([self.event("w", type=VOID, data={"id": "late"}, subject=resource["id"])])
+        self.assertEqual(self.total(), 0)
+
+    def test_bug_0113_the_first_level_may_come_after_the_resource_ended(self):
+        resource, times = self.ended()
+        later = self.make_meter("time_weighted", event_type=self.meter["event_type"], dimensions=["region"])
+        self.receipt([self.level("b", times[1], None, subject=resource["id"], data={"value": "5", "region": "cn"})])
+        self.assertEqual(self.total(meter=later), self.seconds(times, (5, 1, 3)))
+        answer = self.platform.post(f"/v1/meters/{later['id']}/back-compute")
+        self.expect(answer, 202)
+        self.assertEqual(self.operation(answer)["state"], "succeeded")
+        self.assertEqual(self.total(meter=later), self.seconds(times, (2, 0, 3), (5, 1, 3)))
+
+    def test_bug_0114_a_series_that_was_empty_is_counted_up_to_the_running_month(self):
+        last = month(1)[1] + datetime.timedelta(days=3)
+        self.receipt([self.level("a", last + datetime.timedelta(days=9), "2")])
+        self.receipt([self.event("v", type=VOID, data={"id": "a"})])
+        self.database().execute(f"""
+            update level_series set counted_to = '{(last + datetime.timedelta(days=9)).isoformat()}'
+            where meter_id = '{self.meter["id"]}'""")  # as it was before the running month began
+        self.receipt([self.level("b", last, "1")])
+        self.assertEqual(self.database().value(f"""
+            select count(*) from level_series where meter_id = '{self.meter["id"]}' and counted_to < running_month()"""), 0)
+
+    def test_bug_0115_what_is_computed_back_is_not_forgotten_meanwhile(self):
+        long_ago = self.now - datetime.timedelta(days=395)
+        self.receipt([self.level("a", long_ago, "1"), self.level("b", long_ago + STEP, "2"), self.level("c", self.now, "0")])
+        self.database().execute(f"""
+            insert into back_computations (meter_id, operation_id)
+            select '{self.meter["id"]}', o.id from operations o limit 1""")
+        forget = "select forget_levels(now() - interval '394 days', 100) from set_config('role', 'bccd_jobs', true)"
+        self.assertEqual(self.database().value(forget), 0)
+        self.database().execute(f"delete from back_computations where meter_id = '{self.meter['id']}'")
+        self.assertEqual(self.database().value(forget), 1)
+
     def test_what_is_replaced_is_forgotten_and_stays_counted(self):
         long_ago = self.now - datetime.timedelta(days=395)
         self.receipt([self.level("a", long_ago, "1"), self.level("b", long_ago + STEP, "2"), self.level("c", self.now, "0")])
