@@ -18,7 +18,7 @@ struct room {
 
 struct rooms {
     size_t count;
-    struct room *list;
+    struct room *list; /* in the order of meters and resources */
 };
 
 static struct ingest *ingest_of(const struct request *request)
@@ -50,21 +50,37 @@ static struct room read_room(const PGresult *rows, int row)
     return room;
 }
 
-static bool limits(const struct room *room, const struct meter *meter, const char *resource,
-                   instant time)
+static int compare(const struct room *room, const char *meter, const char *resource)
 {
-    return strcmp(room->meter, meter->id) == 0 &&
-           (room->resource[0] == '\0' || strcmp(room->resource, resource) == 0) &&
-           time >= room->starts_at && time < room->ends_at;
+    int meters = strcmp(room->meter, meter);
+
+    return meters != 0 ? meters : strcmp(room->resource, resource);
 }
 
-/* Whether a meter's part of an event remains wherever it counts; or takes it from there. */
-static bool use(struct rooms *rooms, const struct meter *meter, const char *resource, instant time,
+/* The first of a meter and a resource, or the one behind where they would be. */
+static size_t first_of(const struct rooms *rooms, const char *meter, const char *resource)
+{
+    size_t low = 0, high = rooms->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare(&rooms->list[middle], meter, resource) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* Whether a meter's part of an event remains in the quotas of a resource; or takes it from there.
+ */
+static bool use(struct rooms *rooms, const char *meter, const char *resource, instant time,
                 const struct number *value, bool take)
 {
-    for (size_t i = 0; i < rooms->count; i++) {
+    for (size_t i = first_of(rooms, meter, resource);
+         i < rooms->count && compare(&rooms->list[i], meter, resource) == 0; i++) {
         struct room *room = &rooms->list[i];
-        if (!limits(room, meter, resource, time))
+        if (time < room->starts_at || time >= room->ends_at)
             continue;
         if (take)
             number_subtract(&room->left, &room->left, value);
@@ -90,7 +106,8 @@ static const struct meter *admit(struct rooms *rooms, const struct batch *names,
             if (!meter_counts(meter, event))
                 continue;
             meter_value(meter, event, &value);
-            if (!use(rooms, meter, resource, event->time, &value, take == 1))
+            if (!use(rooms, meter->id, "", event->time, &value, take == 1) ||
+                !use(rooms, meter->id, resource, event->time, &value, take == 1))
                 full = meter;
         }
     number_end(&value);
@@ -157,6 +174,7 @@ enum step admission_judge(struct request *request, enum step (*then)(struct requ
 
     ingest->then = then;
     request_bind(request, "slots", batch_slots(&ingest->names));
+    request_bind(request, "settles", ingest->reservation);
     request_prepend(request, &statement_expire_own_reservations);
     return request_query(request, &statement_find_quota_room, take_room);
 }

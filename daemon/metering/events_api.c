@@ -87,6 +87,11 @@ static void judge_names(struct request *request)
         const char *property;
         if (ingest->verdicts[i].state != ACCEPTED)
             continue;
+        if (ingest->reservation == NULL &&
+            strcmp(ingest->batch.events[i].source, RESERVATIONS_SOURCE) == 0) {
+            ingest_reject(request, i, "event_source_reserved", "source");
+            continue;
+        }
         const char *reason = batch_judge(&ingest->names, i, &property);
         if (reason == NULL)
             continue;

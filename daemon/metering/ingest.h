@@ -12,6 +12,8 @@
 #include "daemon/metering/batch.h"
 #include "proto/cloudevents.h"
 
+#define RESERVATIONS_SOURCE "/v1/reservations" /* of events that settle one */
+
 enum verdict_state { ACCEPTED, DUPLICATE, CONFLICT, REJECTED, QUARANTINED };
 
 struct verdict {

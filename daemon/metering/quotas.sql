@@ -57,17 +57,7 @@ select c.document, c.version
 from quota_change(:tenant, :quota_id, :if_match::bigint, :actor_side, :body::jsonb) c
 
 -- statement: delete_quota
-with target as (
-    select q.tenant_id, q.id, q.kind, q.version from quotas q where q.id = :quota_id and {{own q}} for update
-), checked as (
-    select t.tenant_id, t.id,
-           case when :if_match::bigint is not null and t.version <> :if_match::bigint then 'stale'
-                when t.kind = 'hard' and :actor_side = 'tenant' then 'forbidden' else 'ok' end as outcome
-    from target t
-), gone as (
-    delete from quotas q using checked c where c.outcome = 'ok' and q.tenant_id = c.tenant_id and q.id = c.id
-)
-select c.outcome, case c.outcome when 'forbidden' then 'The operator sets hard quotas.' end as detail from checked c
+select d.outcome, d.detail from quota_delete(:tenant, :quota_id, :if_match::bigint, :actor_side) d
 
 -- statement: list_quota_alerts
 select a.number as cursor,
@@ -83,18 +73,28 @@ limit :limit::bigint + 1
 
 -- ---- What events take ----
 
--- Of the hard quotas that meters have, in the windows of a batch: what remains, in the unit of what events say. Times in
--- microseconds.
+-- Of the hard quotas that the meters and resources of a batch have, in its windows: what remains, beside what is held by the
+-- reservation that it settles, in the unit of what events say. Times in microseconds; in the order of meters and resources.
 -- statement: find_quota_room
 select q.meter_id, q.resource_id, (extract(epoch from w.starts_at) * 1000000)::bigint as starts_at,
        (extract(epoch from quota_window_end(q.period, w.starts_at)) * 1000000)::bigint as ends_at,
-       number_text(greatest(q.allowed * coalesce(m.divide_by, 1) - coalesce(c.used + c.reserved, 0), 0)) as room
+       number_text(greatest(q.allowed * coalesce(m.divide_by, 1) - coalesce(c.used + c.reserved, 0), 0)
+                   + coalesce(o.quantity, 0)) as room
 from quotas q
 join meters m on m.id = q.meter_id
 cross join lateral (
     select distinct quota_window(q.period, event_time(s)) as starts_at from unnest(:slots::bigint[]) s) w
 left join quota_counters c on c.tenant_id = q.tenant_id and c.quota_id = q.id and c.starts_at = w.starts_at
-where q.tenant_id = :tenant and q.kind = 'hard' and w.starts_at >= q.first_window
+left join lateral (
+    select r.quantity
+    from reservation_parts p
+    join reservations r on r.tenant_id = p.tenant_id and r.id = p.reservation_id and r.state = 'held'
+        and r.expires_at > clock_timestamp()
+    where p.tenant_id = q.tenant_id and p.reservation_id = :settles and p.quota_id = q.id and p.starts_at = w.starts_at) o
+    on true
+where q.tenant_id = :tenant and q.kind = 'hard' and w.starts_at >= q.first_window and m.event_type = any (:types::text[])
+  and (q.resource_id is null or q.resource_id = any (:resources::text[]))
+order by q.meter_id, coalesce(q.resource_id, '')
 
 -- Goes before it.
 -- statement: expire_own_reservations
@@ -108,19 +108,21 @@ select expire_reservations(null, :batch::integer) as done
 -- statement: keep_observed_quotas
 select keep_observed_quotas(:batch::integer) as done
 
--- What does not add up is measured, once a minute: some quotas, those first that waited longest.
+-- What does not add up is measured, once a minute: some quotas, those first that waited longest, and each once where `begun`
+-- is when it began.
 -- statement: measure_quotas
 with due as materialized (
-    select q.tenant_id, q.id, q.meter_id, q.resource_id, w.starts_at, p.time_zone, m.aggregation, m.source, m.divide_by,
-           m.resource_kind
+    select q.tenant_id, q.id, q.meter_id, q.resource_id, w.starts_at, quota_window_end(q.period, w.starts_at) as ends_at,
+           p.time_zone, m.aggregation, m.source, m.divide_by, m.resource_kind
     from platform p
     cross join quotas q
     join meters m on m.id = q.meter_id and not adds_to_quotas(m)
     cross join lateral (select quota_window(q.period, now()) as starts_at) w
     left join quota_counters c on c.tenant_id = q.tenant_id and c.quota_id = q.id and c.starts_at = w.starts_at
-    where coalesce(c.measured_at < now() - interval '1 minute', true)
+    where coalesce(c.measured_at < :begun::timestamptz - interval '1 minute', true)
     order by c.measured_at nulls first, q.tenant_id, q.id
     limit :batch::bigint
+    for key share of q skip locked
 ), measured as (
     select d.tenant_id, d.id, {{usage_value d, u, true, d.time_zone}} as value
     from due d
@@ -128,7 +130,7 @@ with due as materialized (
         select u.slot, u.resource_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
         from usage_all u
         where u.tenant_id = d.tenant_id and u.meter_id = d.meter_id and u.slot >= d.starts_at
-          and u.since >= d.starts_at - interval '32 days'
+          and u.slot < coalesce(d.ends_at, 'infinity') and u.since >= d.starts_at - interval '32 days'
           and (d.resource_id is null or u.resource_id = d.resource_id)
           and not exists (select from usage_restatements r
                           where r.tenant_id = u.tenant_id and r.meter_id = u.meter_id and r.slot = u.slot

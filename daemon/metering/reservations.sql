@@ -26,7 +26,7 @@ from reservation_release(:tenant, :reservation_id) r
 -- pass what is to be told beside it.
 -- statement: find_reservation
 select r.tenant_id, r.state, event_passes(d.data::json, m.filters) as counts,
-       m.value_property is not null or (d.body ->> 'quantity')::numeric = 1 as whole,
+       m.value_property, m.value_property is not null or (d.body ->> 'quantity')::numeric = 1 as whole,
        json_build_object('specversion', '1.0', 'id', r.id, 'source', '/v1/reservations', 'type', m.event_type,
                          'subject', r.resource_id, 'time', instant_text(r.created_at), 'data', d.data)::text as event
 from reservations r

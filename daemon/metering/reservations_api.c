@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 
 #include "common/check.h"
@@ -58,16 +59,28 @@ static const char *judge(const PGresult *rows)
     return text_at(rows, "counts")[0] == 't' ? NULL : "reservation_not_counted";
 }
 
-/* What is wrong with the event is so with the quantity. */
+/* Where in the request stands what is wrong with the event: in its data, of which the quantity is
+ * what the meter reads. */
+static const char *pointer_of(struct request *request, const struct verdict *verdict)
+{
+    const char *property = request_parameter(request, "value_property");
+    const char *at = verdict->pointer + 1;
+
+    if (strncmp(at, "data/", strlen("data/")) != 0 ||
+        strcmp(at, ingest_data_attribute(request, property)) == 0)
+        return "/quantity";
+    return verdict->pointer;
+}
+
 static enum step refuse(struct request *request)
 {
     const struct verdict *verdict = &((const struct ingest *)request_state(request))->verdicts[0];
     struct schema_errors *errors = arena_allocate(request_arena(request), 1, sizeof *errors);
 
     *errors = (struct schema_errors){
-        .count = 1,
-        .total = 1,
-        .list = {{.pointer = "/quantity", .code = verdict->reason, .detail = verdict->detail}}};
+        .count = 1, .total = 1, .list = {{.code = verdict->reason, .detail = verdict->detail}}};
+    snprintf(errors->list[0].pointer, sizeof errors->list[0].pointer, "%s",
+             pointer_of(request, verdict));
     return request_refuse_at(request, verdict->reason, errors);
 }
 
@@ -85,6 +98,8 @@ static enum step take_reservation(struct request *request, const PGresult *rows)
     cloudevents_read(CLOUDEVENTS_ONE, slice_of(text_at(rows, "event")), request_language(request),
                      request_arena(request), &ingest->batch, ingest->errors);
     check(ingest->batch.problem == NULL && ingest->batch.count == 1);
+    request_bind(request, "value_property",
+                 arena_text(request_arena(request), text_at(rows, "value_property")));
     request_act_for(request, text_at(rows, "tenant_id"));
     return ingest_begin(request);
 }

@@ -24,7 +24,7 @@ comment on table quotas is 'domain: metering; how much of a meter tenants may co
 create index quotas_meter on quotas (tenant_id, meter_id);
 call protect_tenant_table('quotas');
 grant select, insert, update, delete on quotas to bccd_tenant, bccd_operator;
-grant select on quotas to bccd_jobs;
+grant select, update (version) on quotas to bccd_jobs; -- to hold a row
 grant select on quotas to bccd_lookup;
 create policy lookup on quotas for select to bccd_lookup using (true);
 call audit_table('quotas');
@@ -37,7 +37,6 @@ create table quota_counters (
     used exact not null,
     reserved exact not null default 0 check (reserved >= 0),
     measured_at timestamptz, -- of a meter that does not add up
-    held_at timestamptz, -- when lines were held for it
     primary key (tenant_id, quota_id, starts_at),
     foreign key (tenant_id, quota_id) references quotas (tenant_id, id) on delete cascade
 );
@@ -61,8 +60,22 @@ create table quota_alerts (
 comment on table quota_alerts is 'domain: metering; thresholds of quotas that were crossed, each once a window';
 create index quota_alerts_number on quota_alerts (tenant_id, quota_id, number);
 call protect_tenant_table('quota_alerts');
-grant select, insert on quota_alerts to bccd_tenant, bccd_operator, bccd_jobs, bccd_lookup;
+grant select, insert, delete on quota_alerts to bccd_tenant, bccd_operator;
+grant select, insert on quota_alerts to bccd_jobs, bccd_lookup;
 create policy lookup on quota_alerts to bccd_lookup using (true);
+
+-- Lines that were held for a quota in a window: one that is let go by hand stays so.
+create table quota_lines (
+    tenant_id text collate "C" not null,
+    quota_id text collate "C" not null,
+    starts_at timestamptz not null,
+    resource_id text collate "C" not null,
+    primary key (tenant_id, quota_id, starts_at, resource_id),
+    foreign key (tenant_id, quota_id, starts_at) references quota_counters (tenant_id, quota_id, starts_at) on delete cascade
+);
+comment on table quota_lines is 'domain: metering; lines that were held for quotas';
+call protect_tenant_table('quota_lines');
+grant select, insert, delete on quota_lines to bccd_jobs;
 
 -- What is to be told to whoever registered for it; written in the transaction in which it came to be.
 create table webhook_messages (
@@ -116,7 +129,7 @@ create table reservation_parts (
 comment on table reservation_parts is 'domain: metering; which counters reservations hold a part of';
 create index reservation_parts_counter on reservation_parts (tenant_id, quota_id, starts_at);
 call protect_tenant_table('reservation_parts');
-grant select, insert on reservation_parts to bccd_tenant, bccd_operator;
+grant select, insert, delete on reservation_parts to bccd_tenant, bccd_operator;
 grant select on reservation_parts to bccd_jobs;
 
 -- ---- Windows ----
@@ -173,14 +186,15 @@ $$;
 create trigger quotas_counted after insert on usage_deltas referencing new table as inserted
     for each statement execute function count_quotas();
 
--- Where a transaction is to keep them (setting quotas), no hard quota is passed by more than before. Each threshold that is
--- crossed is told once a window.
+-- Where a transaction is to keep them (setting quotas), no hard quota is passed by more than before; before, what it settles
+-- (setting settling) held a part. Each threshold that is crossed is told once a window.
 create function check_quota() returns trigger
     language plpgsql
 as $$
 declare
     q record;
     taken numeric := new.used + new.reserved;
+    held numeric := 0;
 begin
     select o.kind, o.period, o.allowed, o.thresholds, o.resource_id, m.id as meter_id, m.code, m.unit, m.divide_by,
            case when adds_to_quotas(m) then o.allowed * coalesce(m.divide_by, 1) else o.allowed end as most,
@@ -188,8 +202,14 @@ begin
     into strict q
     from quotas o join meters m on m.id = o.meter_id
     where o.tenant_id = new.tenant_id and o.id = new.quota_id;
+    if setting('settling') is not null then
+        held := coalesce((select r.quantity from reservation_parts p
+                          join reservations r on r.tenant_id = p.tenant_id and r.id = p.reservation_id
+                          where p.tenant_id = new.tenant_id and p.reservation_id = setting('settling')
+                            and p.quota_id = new.quota_id and p.starts_at = new.starts_at and r.ended_at < r.expires_at), 0);
+    end if;
     if setting('quotas') = 'kept' and q.kind = 'hard' and taken > q.most
-       and (tg_op = 'INSERT' or taken > old.used + old.reserved) then
+       and (tg_op = 'INSERT' or taken > old.used + old.reserved + held) then
         raise exception using errcode = '23514', constraint = 'quota_kept', table = 'quota_counters',
             message = format('The quota %s is passed.', new.quota_id);
     end if;
@@ -246,6 +266,12 @@ declare
     made quotas;
 begin
     perform lock_tenant_events_exclusive(for_tenant);
+    if (select count(*) from quotas q where q.tenant_id = for_tenant) >= 1000 then
+        perform refuse('quotas_full', 'A tenant has 1,000 quotas at most.');
+    elsif (select count(*) from quotas q where q.tenant_id = for_tenant and q.meter_id = of_meter
+                                           and q.resource_id is not distinct from of_resource) >= 10 then
+        perform refuse('quotas_full', 'Of a meter there are 10 quotas at most of all resources, and of each one.');
+    end if;
     insert into quotas (tenant_id, id, meter_id, resource_id, kind, period, allowed, thresholds, first_window, created_by)
     values (for_tenant, new_id, of_meter, of_resource, body ->> 'kind', body ->> 'period', (body ->> 'limit')::numeric,
             array(select distinct t::smallint from jsonb_array_elements_text(coalesce(body -> 'thresholds', '[80, 100]')) t
@@ -294,9 +320,40 @@ begin
         version = q.version + 1, updated_at = now()
     where q.tenant_id = target.tenant_id and q.id = target.id
     returning * into target;
+    delete from quota_alerts a using quota_counters c, meters m
+    where a.tenant_id = target.tenant_id and a.quota_id = target.id and a.starts_at = quota_window(target.period, now())
+      and c.tenant_id = a.tenant_id and c.quota_id = a.quota_id and c.starts_at = a.starts_at and m.id = target.meter_id
+      and c.used * 100 < target.allowed * case when adds_to_quotas(m) then coalesce(m.divide_by, 1) else 1 end * a.threshold;
     update quota_counters c set used = c.used
     where c.tenant_id = target.tenant_id and c.quota_id = target.id and c.starts_at = quota_window(target.period, now());
     return query select quota_document(target), target.version;
+end
+$$;
+
+-- Nobody counts meanwhile; no row where it is not there.
+create function quota_delete(for_tenant text, of_quota text, seen_version bigint, by_side text)
+    returns table (outcome text, detail text)
+    language plpgsql
+as $$
+declare
+    target quotas;
+begin
+    select q.* into target from quotas q where q.id = of_quota and (for_tenant is null or q.tenant_id = for_tenant);
+    if not found then
+        return;
+    end if;
+    perform lock_tenant_events_exclusive(target.tenant_id);
+    select q.* into target from quotas q where q.tenant_id = target.tenant_id and q.id = target.id for update;
+    if not found then
+        return;
+    elsif seen_version <> target.version then
+        return query select 'stale', null::text;
+    elsif target.kind = 'hard' and by_side = 'tenant' then
+        return query select 'forbidden', 'The operator sets hard quotas.';
+    else
+        delete from quotas q where q.tenant_id = target.tenant_id and q.id = target.id;
+        return query select 'ok', null::text;
+    end if;
 end
 $$;
 
@@ -344,6 +401,37 @@ as $$
     from meters m where m.id = r.meter_id
 $$;
 
+-- Whoever ends or makes a reservation holds the counters first, in the order in which they are counted; each function once.
+
+-- The counters of the quotas of a type's events, at a time, of all resources or of one.
+create function hold_counters(of_tenant text, of_type text, of_resource text, at timestamptz) returns void
+    language sql
+as $$
+    insert into quota_counters as c (tenant_id, quota_id, starts_at, used)
+    select q.tenant_id, q.id, w.starts_at, 0
+    from quotas q
+    join meters m on m.id = q.meter_id and m.source = 'events' and m.event_type = of_type and adds_to_quotas(m)
+    cross join lateral (select quota_window(q.period, hold_counters.at) as starts_at) w
+    where q.tenant_id = of_tenant and (q.resource_id is null or q.resource_id = of_resource) and w.starts_at >= q.first_window
+    order by q.tenant_id, q.id, w.starts_at
+    on conflict (tenant_id, quota_id, starts_at) do update set used = c.used
+$$;
+
+-- Those of which some reservations hold a part.
+create function hold_counters_of(tenants text[], ids text[]) returns void
+    language plpgsql
+as $$
+begin
+    perform from quota_counters c
+    where (c.tenant_id, c.quota_id, c.starts_at) in (
+        select p.tenant_id, p.quota_id, p.starts_at
+        from unnest(tenants, ids) r(tenant_id, id)
+        join reservation_parts p on p.tenant_id = r.tenant_id and p.reservation_id = r.id)
+    order by c.tenant_id, c.quota_id, c.starts_at
+    for no key update;
+end
+$$;
+
 -- What reservations hold no more is free.
 create function free_reservation() returns trigger
     language plpgsql
@@ -369,7 +457,9 @@ declare
     target reservations;
 begin
     select r.* into target from reservations r
-    where r.id = of_reservation and (for_tenant is null or r.tenant_id = for_tenant) for update;
+    where r.id = of_reservation and (for_tenant is null or r.tenant_id = for_tenant);
+    perform hold_counters_of(array[target.tenant_id], array[target.id]);
+    select r.* into target from reservations r where r.tenant_id = target.tenant_id and r.id = target.id for update;
     if not found then
         return;
     elsif target.state = 'settled' then
@@ -388,12 +478,19 @@ create function expire_reservations(of_tenant text, at_most integer) returns int
     language plpgsql
 as $$
 declare
+    tenants text[];
+    ids text[];
     count_of integer;
 begin
+    select array_agg(d.tenant_id), array_agg(d.id) into tenants, ids
+    from (select r.tenant_id, r.id from reservations r
+          where r.state = 'held' and r.expires_at <= clock_timestamp() and (of_tenant is null or r.tenant_id = of_tenant)
+          order by r.tenant_id, r.id limit at_most) d;
+    perform hold_counters_of(tenants, ids);
     update reservations r set state = 'expired', ended_at = r.expires_at
-    from (select d.tenant_id, d.id from reservations d
-          where d.state = 'held' and d.expires_at <= clock_timestamp() and (of_tenant is null or d.tenant_id = of_tenant)
-          order by d.tenant_id, d.id limit at_most for no key update skip locked) d
+    from (select o.tenant_id, o.id from reservations o
+          where (o.tenant_id, o.id) in (select u.tenant_id, u.id from unnest(tenants, ids) u(tenant_id, id)) and o.state = 'held'
+          order by o.tenant_id, o.id for no key update skip locked) d
     where r.tenant_id = d.tenant_id and r.id = d.id;
     get diagnostics count_of = row_count;
     return count_of;
@@ -408,6 +505,7 @@ declare
     m meters;
     resource text;
     wanted numeric := (body ->> 'quantity')::numeric;
+    at timestamptz;
     tight record;
     made reservations;
 begin
@@ -424,33 +522,36 @@ begin
         perform refuse('reference_unknown', 'subject must name a resource of the tenant.');
     end if;
     perform lock_tenant_events_shared(for_tenant);
-    perform expire_reservations(for_tenant, 1000);
-    insert into quota_counters (tenant_id, quota_id, starts_at, used)
-    select q.tenant_id, q.id, quota_window(q.period, now()), 0
+    at := clock_timestamp();
+    perform hold_counters(for_tenant, m.event_type, resource, at);
+    -- What expired there holds nothing, even where nobody ended it yet.
+    with expired as (
+        delete from reservation_parts p
+        using reservations r, quotas q
+        where q.tenant_id = for_tenant and q.meter_id = m.id and (q.resource_id is null or q.resource_id = resource)
+          and p.tenant_id = q.tenant_id and p.quota_id = q.id and p.starts_at = quota_window(q.period, at)
+          and r.tenant_id = p.tenant_id and r.id = p.reservation_id and r.state = 'held' and r.expires_at <= at
+        returning p.quota_id, p.starts_at, r.quantity
+    )
+    update quota_counters c set reserved = c.reserved - e.quantity
+    from (select x.quota_id, x.starts_at, sum(x.quantity) as quantity from expired x group by 1, 2) e
+    where c.tenant_id = for_tenant and c.quota_id = e.quota_id and c.starts_at = e.starts_at;
+    select q.id, greatest(q.allowed * coalesce(m.divide_by, 1) - c.used - c.reserved, 0) as room into tight
     from quotas q
+    join quota_counters c on c.tenant_id = q.tenant_id and c.quota_id = q.id and c.starts_at = quota_window(q.period, at)
     where q.tenant_id = for_tenant and q.meter_id = m.id and q.kind = 'hard'
       and (q.resource_id is null or q.resource_id = resource)
-    order by q.tenant_id, q.id
-    on conflict do nothing;
-    select c.quota_id, greatest(q.allowed * coalesce(m.divide_by, 1) - c.used - c.reserved, 0) as room into tight
-    from (select o.quota_id, o.starts_at, o.used, o.reserved
-          from quota_counters o
-          join quotas p on p.tenant_id = o.tenant_id and p.id = o.quota_id and o.starts_at = quota_window(p.period, now())
-          where o.tenant_id = for_tenant and p.meter_id = m.id and p.kind = 'hard'
-            and (p.resource_id is null or p.resource_id = resource)
-          order by o.quota_id for no key update of o) c
-    join quotas q on q.tenant_id = for_tenant and q.id = c.quota_id
-    where q.allowed * coalesce(m.divide_by, 1) - c.used - c.reserved < wanted
+      and q.allowed * coalesce(m.divide_by, 1) - c.used - c.reserved < wanted
     order by 2 limit 1;
     if found then
-        perform refuse('quota_exceeded', format('Of the quota %s, %s remain.', tight.quota_id, number_text(tight.room)));
+        perform refuse('quota_exceeded', format('Of the quota %s, %s remain.', tight.id, number_text(tight.room)));
     end if;
-    insert into reservations (tenant_id, id, meter_id, resource_id, quantity, expires_at, created_by)
-    values (for_tenant, new_id, m.id, resource, wanted,
-            clock_timestamp() + coalesce((body ->> 'expires_in')::integer, 900) * interval '1 second', by_actor)
+    insert into reservations (tenant_id, id, meter_id, resource_id, quantity, created_at, expires_at, created_by)
+    values (for_tenant, new_id, m.id, resource, wanted, at,
+            at + coalesce((body ->> 'expires_in')::integer, 900) * interval '1 second', by_actor)
     returning * into made;
     insert into reservation_parts (tenant_id, reservation_id, quota_id, starts_at)
-    select for_tenant, new_id, q.id, quota_window(q.period, now())
+    select for_tenant, new_id, q.id, quota_window(q.period, at)
     from quotas q
     where q.tenant_id = for_tenant and q.meter_id = m.id and q.kind = 'hard'
       and (q.resource_id is null or q.resource_id = resource);
@@ -463,47 +564,78 @@ end
 $$;
 
 -- Ends a reservation in the transaction that stores what it was for; one that expired holds nothing any more, and what is
--- stored takes what remains. False where it was released or settled.
+-- stored takes what remains. False where it was settled, which the key of its event tells from then on.
 create function settle_reservation(of_tenant text, of_reservation text, used numeric) returns boolean
     language plpgsql
 as $$
+declare
+    target record;
 begin
+    select r.resource_id, r.created_at, m.event_type into target
+    from reservations r join meters m on m.id = r.meter_id
+    where r.tenant_id = of_tenant and r.id = of_reservation;
+    perform hold_counters(of_tenant, target.event_type, target.resource_id, target.created_at);
     update reservations r set state = 'settled', settled = used, ended_at = clock_timestamp()
     where r.tenant_id = of_tenant and r.id = of_reservation and r.state in ('held', 'expired');
-    return found;
+    if found then
+        perform set_config('bccd.settling', of_reservation, true);
+        return true;
+    elsif exists (select from reservations r where r.tenant_id = of_tenant and r.id = of_reservation and r.state = 'released') then
+        perform refuse('state_conflict', 'It was released.');
+    end if;
+    return false;
 end
 $$;
 
 -- ---- What is observed ----
 
--- Holds the lines of hard quotas that were passed, once a window, and lets go those of windows that are over, or whose quota
--- has room again; some of them, in no order, so that one that cannot be held or let go holds up no other for long. How many
--- it did.
+-- The quotas that traffic passed, in the windows that run.
+create function passed_quotas() returns table (tenant_id text, quota_id text, starts_at timestamptz, resource_id text)
+    language sql stable
+as $$
+    select q.tenant_id, q.id, c.starts_at, q.resource_id
+    from quotas q
+    join meters m on m.id = q.meter_id and m.source = 'broadband' and adds_to_quotas(m)
+    join quota_counters c on c.tenant_id = q.tenant_id and c.quota_id = q.id
+        and c.starts_at = quota_window(q.period, now()) and c.used > q.allowed * coalesce(m.divide_by, 1)
+    where q.kind = 'hard'
+$$;
+
+-- Holds the lines of hard quotas that were passed, each once a window, and lets go those of windows that are over, or whose
+-- quota has room again; some of them, in no order, so that one that cannot be held or let go holds up no other for long. How
+-- many it did.
 create function keep_observed_quotas(at_most integer) returns integer
     language plpgsql
 as $$
 declare
     target record;
-    held boolean;
     done integer := 0;
 begin
+    delete from quota_lines l
+    where not exists (select from passed_quotas() p
+                      where p.tenant_id = l.tenant_id and p.quota_id = l.quota_id and p.starts_at = l.starts_at);
+    insert into quota_lines (tenant_id, quota_id, starts_at, resource_id)
+    select p.tenant_id, p.quota_id, p.starts_at, h.resource_id
+    from passed_quotas() p
+    join resource_holds h on h.tenant_id = p.tenant_id and h.kind = 'quota'
+        and (p.resource_id is null or h.resource_id = p.resource_id)
+    on conflict do nothing;
     for target in
-        select c.tenant_id, c.quota_id, c.starts_at, q.resource_id
-        from quota_counters c
-        join quotas q on q.tenant_id = c.tenant_id and q.id = c.quota_id and q.kind = 'hard'
-        join meters m on m.id = q.meter_id and m.source = 'broadband' and adds_to_quotas(m)
-        where c.held_at is null and c.used > q.allowed * coalesce(m.divide_by, 1) and c.starts_at = quota_window(q.period, now())
-        order by random() limit at_most for no key update of c skip locked
+        select p.tenant_id, p.quota_id, p.starts_at, r.id as resource_id
+        from passed_quotas() p
+        join resources r on r.tenant_id = p.tenant_id and r.kind = 'broadband' and r.state in ('active', 'suspended')
+            and (p.resource_id is null or r.id = p.resource_id)
+        where not exists (select from resource_holds h
+                          where h.tenant_id = r.tenant_id and h.resource_id = r.id and h.kind = 'quota')
+          and not exists (select from quota_lines l
+                          where l.tenant_id = p.tenant_id and l.quota_id = p.quota_id and l.starts_at = p.starts_at
+                            and l.resource_id = r.id)
+        order by random() limit at_most
     loop
-        select bool_and(quota_act(target.tenant_id, r.id, 'suspend', target.quota_id)) into held
-        from resources r
-        where r.tenant_id = target.tenant_id and r.kind = 'broadband' and r.state in ('active', 'suspended')
-          and (target.resource_id is null or r.id = target.resource_id)
-          and not exists (select from resource_holds h
-                          where h.tenant_id = r.tenant_id and h.resource_id = r.id and h.kind = 'quota');
-        if coalesce(held, true) then
-            update quota_counters c set held_at = now()
-            where c.tenant_id = target.tenant_id and c.quota_id = target.quota_id and c.starts_at = target.starts_at;
+        if quota_act(target.tenant_id, target.resource_id, 'suspend', target.quota_id) then
+            insert into quota_lines (tenant_id, quota_id, starts_at, resource_id)
+            values (target.tenant_id, target.quota_id, target.starts_at, target.resource_id)
+            on conflict do nothing;
             done := done + 1;
         end if;
     end loop;
@@ -511,12 +643,8 @@ begin
         select h.tenant_id, h.resource_id
         from resource_holds h
         where h.kind = 'quota'
-          and not exists (
-              select from quotas q
-              join meters m on m.id = q.meter_id and m.source = 'broadband' and adds_to_quotas(m)
-              join quota_counters c on c.tenant_id = q.tenant_id and c.quota_id = q.id
-                  and c.starts_at = quota_window(q.period, now()) and c.used > q.allowed * coalesce(m.divide_by, 1)
-              where q.tenant_id = h.tenant_id and q.kind = 'hard' and (q.resource_id is null or q.resource_id = h.resource_id))
+          and not exists (select from passed_quotas() p
+                          where p.tenant_id = h.tenant_id and (p.resource_id is null or p.resource_id = h.resource_id))
         order by random() limit at_most
     loop
         done := done + quota_act(target.tenant_id, target.resource_id, 'resume', null)::integer;

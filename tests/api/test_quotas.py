@@ -310,6 +310,139 @@ class Reservations(QuotaTest):
         self.expect(stranger.post(f"/v1/reservations/{held['id']}/release"), 404, "not_found")
 
 
+class Bugs(QuotaTest):
+    def patch(self, quota, **fields):
+        tag = self.platform.get(f"/v1/quotas/{quota['id']}").etag
+        return self.expect(self.platform.patch(f"/v1/quotas/{quota['id']}", fields, headers={"If-Match": tag}), 200)
+
+    def deadlocks(self):
+        return self.database().value("select deadlocks from pg_stat_database where datname = current_database()")
+
+    def at_once(self, *works):
+        """Each again and again, for a while; the answers."""
+        answers, problems, stop = [], [], threading.Event()
+
+        def run(work):
+            turn = 0
+            try:
+                while not stop.is_set():
+                    answers.append(work(turn))
+                    turn += 1
+            except BaseException as problem:
+                problems.append(problem)
+                stop.set()
+                raise
+
+        threads = [threading.Thread(target=run, args=(work,)) for work in works]
+        for thread in threads:
+            thread.start()
+        stop.wait(3)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(problems, [])
+        return answers
+
+    def test_bug_0116_events_count_while_quotas_come_and_go(self):
+        def come_and_go(_):
+            quota = self.quota("1000000", "soft", self.owner)
+            tag = self.owner.get(f"/v1/quotas/{quota['id']}").etag
+            return self.expect(self.owner.delete(f"/v1/quotas/{quota['id']}", headers={"If-Match": tag}), 204)
+
+        def send(name):
+            return lambda turn: self.receipt([self.event(f"{name}-{turn}")])["accepted"]
+
+        answers = self.at_once(come_and_go, come_and_go, send("a"), send("b"), send("c"))
+        self.assertEqual(self.total(), 100 * sum(answer or 0 for answer in answers))
+
+    def test_bug_0117_settling_waits_for_nobody_who_waits_for_it(self):
+        other = self.make_meter("sum", event_type=self.meter["event_type"])
+        self.quota("1000000", meter=other)
+        self.quota("1000000")
+        before = self.deadlocks()
+
+        def settle(turn):
+            held = self.expect(self.reserve("1", **({"expires_in": 1} if turn % 3 == 0 else {})), 201)
+            if turn % 3 == 1:
+                return self.expect(self.owner.post(f"/v1/reservations/{held['id']}/release"), 200)
+            return self.expect(self.settle(held, "1"), 200)
+
+        def send(name):
+            return lambda turn: self.receipt([self.event(f"{name}-{turn}")])
+
+        self.at_once(settle, settle, settle, send("a"), send("b"), send("c"))
+        self.assertEqual(self.deadlocks(), before)
+
+    def test_bug_0118_a_released_reservation_is_not_settled(self):
+        self.quota("10")
+        held = self.expect(self.reserve("6"), 201)
+        self.expect(self.owner.post(f"/v1/reservations/{held['id']}/release"), 200)
+        said = self.database().script(f"select settle_reservation('{self.tenant_document['id']}', '{held['id']}', 5);", stop=False)
+        self.assertIn("state_conflict", said)
+
+    def test_bug_0119_the_source_of_reservations_is_theirs(self):
+        held = self.expect(self.reserve("6"), 201)
+        self.assertEqual(self.errors(self.send([self.event(held["id"], "4", source="/v1/reservations")])),
+                         {"/0/source": "event_source_reserved"})
+        self.assertEqual(self.expect(self.settle(held, "4"), 200)["state"], "settled")
+
+    def test_bug_0120_what_is_held_itself_remains_when_it_is_settled(self):
+        quota = self.quota("10")
+        held = self.expect(self.reserve("6"), 201)
+        self.expect(self.reserve("2", expires_in=1), 201)
+        self.receipt([self.event("a", "2")])
+        self.eventually(lambda: self.owner.all("/v1/reservations", query={"state": "expired"}))
+        self.expect(self.settle(held, "8"), 200)
+        self.assertEqual(self.window(quota), ("10", "0", "0"))
+
+    def test_bug_0121_what_was_reserved_is_settled_under_a_lower_limit(self):
+        self.quota("100", meter=self.make_meter("sum", event_type=self.meter["event_type"]))
+        quota = self.quota("10")
+        held = self.expect(self.reserve("6"), 201)
+        self.patch(quota, limit="5")
+        self.expect(self.settle(held, "6.1"), 422, "quota_exceeded")
+        self.expect(self.settle(held, "6"), 200)
+        self.assertEqual(self.errors(self.send([self.event("a", "0.1")])), {"/0/data/value": "quota_exceeded"})
+
+    def test_bug_0122_a_window_is_measured_up_to_its_end(self):
+        peak = self.make_meter("max", event_type=self.meter["event_type"])
+        quota = self.quota("5", "soft", self.owner, meter=peak, period="day")
+        # As if tomorrow's had come already.
+        self.receipt([self.event("a", "99", time=instant(datetime.datetime.now(datetime.timezone.utc)))])
+        self.database().execute(f"""
+            update usage_deltas set slot = slot + interval '1 day' where meter_id = '{peak["id"]}';
+            update usage_slots set slot = slot + interval '1 day' where meter_id = '{peak["id"]}'""")
+        self.watch()
+        self.eventually(lambda: self.window(quota)[0] == "0")
+        self.assertEqual(self.alerts(quota), [])
+
+    def test_bug_0123_quotas_are_bounded(self):
+        for _ in range(10):
+            self.quota("10", "soft", self.owner)
+        body = {"meter": self.meter["code"], "kind": "soft", "period": "month", "limit": "10"}
+        self.expect(self.owner.post("/v1/quotas", body), 409, "quotas_full")
+        self.quota("10", "soft", self.owner, subject=self.subscription["id"])
+
+    def test_bug_0124_settling_points_at_what_is_wrong(self):
+        self.make_meter("sum", event_type=self.meter["event_type"], value_property="bytes")
+        held = self.expect(self.reserve("1"), 201)
+        answer = self.settle(held, "1")
+        self.expect(answer, 422, "event_value_missing")
+        self.assertEqual(answer.json["errors"][0]["pointer"], "/data/bytes")
+        long = self.owner.post(f"/v1/reservations/{held['id']}/settle", {"quantity": "1", "data": {"k" * 3000: "a"}}, check=False)
+        self.expect(long, 422, "validation_failed")
+        self.expect(self.settle(held, "1", data={"bytes": "7"}), 200)
+
+    def test_bug_0125_thresholds_of_a_raised_limit_are_told_again(self):
+        quota = self.quota("10", "soft", thresholds=[100])
+        self.receipt([self.event("a", "10")])
+        self.patch(quota, limit="20")
+        self.assertEqual(self.alerts(quota), [])
+        self.receipt([self.event("b", "10")])
+        self.assertEqual(self.alerts(quota), [(100, "20")])
+        self.assertEqual([told["limit"] for told in self.told()], ["10", "20"])
+
+
 class Observed(RadiusTest):
     """What a line carries always counts; a hard quota that it passes holds the line."""
 
@@ -356,6 +489,28 @@ class Observed(RadiusTest):
         self.assertEqual(self.state(two), ("active", []))
         self.watch()
         self.eventually(lambda: self.state(one) == self.state(other) == ("active", []))
+
+    def test_bug_0126_a_line_is_held_as_often_as_the_quota_is_passed(self):
+        one = self.line()
+        quota = self.quota("5000")
+        self.account(one, START, Acct_Session_Id=one["id"], at=7190)
+        self.account(one, INTERIM, 6000, Acct_Session_Id=one["id"], at=7192)
+        self.watch()
+        self.eventually(lambda: self.state(one) == ("suspended", ["quota"]))
+        later = self.line()  # one more is no way out
+        self.watch()
+        self.eventually(lambda: self.state(later) == ("suspended", ["quota"]))
+        tag = self.platform.get(f"/v1/quotas/{quota['id']}").etag
+        self.expect(self.platform.patch(f"/v1/quotas/{quota['id']}", {"limit": "10000"}, headers={"If-Match": tag}), 200)
+        self.watch()
+        self.eventually(lambda: self.state(one) == self.state(later) == ("active", []))
+        self.account(one, INTERIM, 60000, Acct_Session_Id=one["id"], at=7195)
+        self.watch()
+        self.eventually(lambda: self.state(one) == self.state(later) == ("suspended", ["quota"]))
+
+    def test_bug_0127_the_hold_of_quotas_is_theirs(self):
+        answer = self.platform.post(f"/v1/resources/{self.line()['id']}/suspend", {"hold": "quota"})
+        self.expect(answer, 422, "validation_failed")
 
 
 if __name__ == "__main__":
