@@ -104,11 +104,13 @@ class Soft(QuotaTest):
             answer = (client or self.owner).post("/v1/quotas", body)
             self.assertEqual(answer.json["code"], code, answer)
             self.assertEqual([error["pointer"] for error in answer.json.get("errors", [])], [pointer], answer)
+            return answer.json["errors"][0]["detail"]
 
         peak = self.make_meter("max")
         refused("/meter", "reference_unknown", meter="nobody")
         refused("/meter", "value_refused", meter=self.make_meter("min")["code"])
         refused("/subject", "reference_unknown", subject="nobody")
+        self.assertNotIn("more than 0", refused("/subject", "reference_unknown", subject="nobody", limit="0"))
         refused("/kind", "forbidden", kind="hard")
         refused("/kind", "value_refused", client=self.platform, kind="hard", meter=peak["code"], tenant=self.tenant_document["id"])
         refused("/tenant", "reference_unknown", client=self.platform, tenant="ten_01k8x7g0v8e2v9m3b1q4t5y6z7")
