@@ -18,15 +18,17 @@ static const struct {
 
 static const struct {
     const char *code, *name, *name_en, *event_type, *aggregation, *value_property, *unit;
+    const char *dimension;
 } meters[] = {
-    {"api-calls", "接口调用", "API calls", "center.software.api_call", "sum", "calls", "Calls"},
+    {"api-calls", "接口调用", "API calls", "center.software.api_call", "sum", "calls", "Calls",
+     NULL},
     {"storage-peak", "存储峰值", "Peak storage", "center.software.storage", "max", "gigabytes",
-     "GB"},
+     "GB", NULL},
     {"licences", "许可数", "Licences in use", "center.software.licence", "latest", "licences",
-     "Licences"},
-    {"builds", "构建次数", "Builds", "center.software.build", "count", NULL, "Builds"},
+     "Licences", NULL},
+    {"builds", "构建次数", "Builds", "center.software.build", "count", NULL, "Builds", NULL},
     {"payment-value", "支付金额", "Value of payments", "center.software.payment", "sum", "amount",
-     "CNY"},
+     "CNY", "method"},
 };
 
 /* Charges as the contract's schema Charge has them. Traffic is priced in GB of 10^9 bytes, begun
@@ -127,6 +129,8 @@ static void make_meter(struct api *api, size_t i)
                          meters[i].unit);
         if (meters[i].value_property != NULL)
             json_object_set_new(body, "value_property", json_string(meters[i].value_property));
+        if (meters[i].dimension != NULL)
+            json_object_set_new(body, "dimensions", json_pack("[s]", meters[i].dimension));
         found = api_post(api, body, "/v1/meters");
     }
     json_decref(found);

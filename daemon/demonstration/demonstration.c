@@ -176,6 +176,8 @@ static void make_world(struct world *world, struct api *api, const struct option
     world_make_resources(world, api);
     stage(api, "Usage");
     world_make_usage(world, api);
+    stage(api, "Quotas");
+    world_make_quotas(world, api);
     stage(api, "Books");
     for (size_t i = 0; i < WORLD_CLOSED; i++) {
         period_write(world->months[i], month);

@@ -52,15 +52,20 @@ static void add_crm_day(json_t *events, const struct world_tenant *tenant, unsig
 static void add_payments_day(json_t *events, const struct world_tenant *tenant, unsigned i,
                              struct period month, int day)
 {
+    static const char *const methods[] = {"wechat-pay", "alipay", "wechat-pay", "unionpay", NULL};
+    enum { METHODS = sizeof methods / sizeof methods[0] };
     unsigned m = (unsigned)month.month, d = (unsigned)day;
     char amount[24];
 
     for (unsigned n = 0; n < 2 + world_number(5, i, m, d, 4); n++) {
+        /* Some do not say how they were paid. */
+        const char *method = methods[world_number(METHODS, i, m, d, 70 + n)];
         snprintf(amount, sizeof amount, "%u.%02u", 20 + world_number(9000, i, m, d, 10 + n),
                  world_number(100, i, m, d, 30 + n));
-        json_array_append_new(events, event(tenant, "center.software.payment", "payment", month,
-                                            day, WORK_STARTS + (int)n * 61,
-                                            json_pack("{s:s}", "amount", amount)));
+        json_array_append_new(events,
+                              event(tenant, "center.software.payment", "payment", month, day,
+                                    WORK_STARTS + (int)n * 61,
+                                    json_pack("{s:s, s:s*}", "amount", amount, "method", method)));
     }
 }
 

@@ -66,6 +66,9 @@ void world_send_late(const struct world *world, struct api *api);
 /* Bills and closes a month and has its books exported. */
 void world_bill_month(struct api *api, const char *month);
 
+/* What some enterprises may come to, and a reservation of it. */
+void world_make_quotas(const struct world *world, struct api *api);
+
 /* What happens after the closed months: orders under way and gone wrong, a suspension, a credit
  * note, late usage, and drafts of the open month. */
 void world_make_story(struct world *world, struct api *api);
