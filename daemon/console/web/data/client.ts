@@ -84,7 +84,7 @@ async function problemOf(response: Response): Promise<Problem> {
   return { type: "about:blank", title: String(status), status, detail: response.statusText, code: "" };
 }
 
-async function send<T>(method: string, url: string, init: RequestInit): Promise<Answered<T>> {
+async function ask(method: string, url: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, {
@@ -103,6 +103,11 @@ async function send<T>(method: string, url: string, init: RequestInit): Promise<
     const wait = Number(response.headers.get("Retry-After"));
     throw new Refusal(problem, wait > 0 ? wait : null);
   }
+  return response;
+}
+
+async function send<T>(method: string, url: string, init: RequestInit): Promise<Answered<T>> {
+  const response = await ask(method, url, init);
   const empty = response.status === 204;
   return {
     data: (empty ? undefined : await response.json()) as T,
@@ -124,6 +129,15 @@ export async function get<P extends PathOf<"get">>(
   extra: Extra<P> & { query?: Query<P> } = {},
 ): Promise<Answer<P>> {
   return (await read(path, extra)).data;
+}
+
+/** The same as a table, for spreadsheets: the mark before it tells them that it is UTF-8. */
+export async function csv<P extends PathOf<"get">>(
+  path: P,
+  extra: Extra<P> & { query?: Query<P> } = {},
+): Promise<Blob> {
+  const response = await ask("GET", address(path, extra.at, extra.query), { headers: { Accept: "text/csv" } });
+  return new Blob(["\ufeff", await response.text()], { type: "text/csv" });
 }
 
 /** A new key for a thing to be done; keep it for the retries of that thing. */
@@ -155,6 +169,11 @@ export async function patch<P extends PathOf<"patch">>(
   return send("PATCH", address(path, extra.at), { body, headers: { ...headers, "If-Match": extra.version } });
 }
 
-export async function remove<P extends PathOf<"delete">>(path: P): Promise<void> {
-  await send("DELETE", path, {});
+/** `version` goes as If-Match where the operation takes one. */
+export async function remove<P extends PathOf<"delete">>(
+  path: P,
+  extra: Extra<P> & { version?: string } = {},
+): Promise<void> {
+  const headers: Record<string, string> = extra.version === undefined ? {} : { "If-Match": extra.version };
+  await send("DELETE", address(path, extra.at), { headers });
 }

@@ -1,14 +1,16 @@
 // The usage explorer: a meter by hours, days or months, as a chart and as the table behind it.
-import { useFilter, setFilters, usePlace } from "../app/router";
-import type { Schemas } from "../data/client";
+import { Link, useFilter, setFilters, usePlace } from "../app/router";
+import { address, csv, get, type Query, type Schemas } from "../data/client";
 import { useMeters } from "../data/names";
 import { isOperator, zone } from "../data/session";
-import { useGet } from "../data/use";
+import { useGet, useLoaded } from "../data/use";
 import { Chart, type Series } from "../parts/chart";
 import { CopyButton } from "../parts/copy";
+import { DownloadButton } from "../parts/download";
 import { Filters, FilterSelect, TenantFilter } from "../parts/filters";
 import { curlLine } from "../parts/form";
 import {
+  add,
   addDays,
   addMonths,
   brief,
@@ -17,8 +19,8 @@ import {
   day,
   decimal,
   instantOf,
+  lastDay,
   monthName,
-  moved,
   offset,
   quantity,
   shortDay,
@@ -28,11 +30,9 @@ import {
 } from "../parts/format";
 import { Page, Panel } from "../parts/page";
 import { Await, Empty } from "../parts/status";
-import { Table } from "../parts/table";
+import { Table, type Column } from "../parts/table";
 import { ZoneNote } from "../parts/time";
 import { named, t } from "../words/words";
-import { address } from "../data/client";
-import { Link } from "../app/router";
 
 type Usage = Schemas["Usage"];
 type Window = Usage["window"];
@@ -40,7 +40,7 @@ const WINDOWS: Window[] = ["hour", "day", "month"];
 const SPANS = ["24h", "7d", "30d", "90d", "this", "last", "12m"] as const;
 type Span = (typeof SPANS)[number];
 const COLOURS = 6;
-const MOST_LINES = 5; // resources that a chart shows apart; the others are added up
+const MOST_LINES = 5; // groups that a chart shows apart; the others are added up
 const HOUR_STEPS = [1, 2, 3, 6, 12, 24, 48, 72, 7 * 24];
 
 /** From when until when, in whole hours or days of the zone, and the windows that suit. */
@@ -115,54 +115,69 @@ function scaleFor(usage: Usage): { unit: string; draw: (value: string) => number
   };
 }
 
-/** Windows of a grouped answer, one row of values a subject, the largest first. */
-function groups(usage: Usage): { subject: string; values: Map<string, string>; sum: number }[] {
-  const rows = new Map<string, { subject: string; values: Map<string, string>; sum: number }>();
-  for (const { from, subject = "", value } of usage.data) {
-    const row = rows.get(subject) ?? { subject, values: new Map<string, string>(), sum: 0 };
+interface Group {
+  key: string;
+  /** What it is of, in the order of group_by; null where events do not say. */
+  of: (string | null)[];
+  values: Map<string, string>;
+  sum: number;
+}
+
+/** Windows of a grouped answer, one row of values a group, the largest first. */
+function groups(usage: Usage, by: string[]): Group[] {
+  const rows = new Map<string, Group>();
+  for (const { from, subject, dimensions, value } of usage.data) {
+    const of = by.map((name) => (name === "subject" ? subject : dimensions?.[name]) ?? null);
+    const key = JSON.stringify(of);
+    const row = rows.get(key) ?? { key, of, values: new Map<string, string>(), sum: 0 };
     row.values.set(from, value ?? "0");
     row.sum += Number(value ?? 0);
-    rows.set(subject, row);
+    rows.set(key, row);
   }
   return [...rows.values()].sort((a, b) => b.sum - a.sum);
 }
 
-/** Adds decimals exactly, as strings. */
-function add(a: string, b: string): string {
-  const places = Math.max(a.split(".")[1]?.length ?? 0, b.split(".")[1]?.length ?? 0);
-  const sum = BigInt(moved(a, places)) + BigInt(moved(b, places));
-  return moved(String(sum), -places);
+/** What events say under a dimension, also where that is nothing. */
+function saidName(said: string | null): string {
+  if (said === null) return t.usage.notGiven;
+  return said === "" ? t.usage.emptyText : said;
 }
+
+const byName = (by: string[]) => t.usage.by(by.map((name) => (name === "subject" ? t.usage.resource : name)));
 
 interface UsageViewProps {
   usage: Usage;
   range: { from: string; to: string };
-  grouped: boolean;
+  /** As group_by; empty for everything together. */
+  by: string[];
   tenant: string;
 }
 
-function UsageView({ usage, range, grouped, tenant }: UsageViewProps) {
+function UsageView({ usage, range, by, tenant }: UsageViewProps) {
   const zoneName = usage.time_zone;
+  const grouped = by.length > 0;
   const scale = scaleFor(usage);
   const instants = grouped ? windowsOf({ ...usage, ...range }) : usage.data.map(({ from }) => from);
   const additive = ["sum", "count", "days"].includes(usage.aggregation);
-  const resources = useGet(grouped ? "/v1/resources" : null, {
+  const resources = useGet(by.includes("subject") ? "/v1/resources" : null, {
     query: { limit: 500, ...(tenant && isOperator() ? { tenant } : {}) },
   });
-  const nameOf = (subject: string) => {
+  const resourceName = (subject: string) => {
     const resource = resources.data?.data.find(({ id }) => id === subject);
     return resource ? `${resource.name} · ${resource.external_id ?? subject.slice(-6)}` : subject;
   };
+  const nameOf = ({ of }: Group) =>
+    of.map((said, index) => (by[index] === "subject" ? resourceName(said ?? "") : saidName(said))).join(" · ");
   const total = usage.data.reduce((sum, { value }) => add(sum, value ?? "0"), "0");
   if (usage.data.every(({ value }) => value === null || Number(value) === 0))
     return <Empty text={t.usage.empty} />;
 
-  const all = grouped ? groups(usage) : [];
+  const all = grouped ? groups(usage, by) : [];
   const shown = all.slice(0, all.length > MOST_LINES + 1 ? MOST_LINES : MOST_LINES + 1);
   const rest = all.slice(shown.length);
   const series: Series[] = grouped
     ? shown.map((row, index) => ({
-        name: nameOf(row.subject),
+        name: nameOf(row),
         colour: (index % COLOURS) + 1,
         values: instants.map((from) => scale.draw(row.values.get(from) ?? "0")),
         texts: instants.map((from) => scale.text(row.values.get(from) ?? "0")),
@@ -206,16 +221,26 @@ function UsageView({ usage, range, grouped, tenant }: UsageViewProps) {
       />
       {grouped && (
         <Table
-          label={t.usage.byResource}
+          label={byName(by)}
           rows={all}
-          keyOf={(row) => row.subject}
+          keyOf={(row) => row.key}
           columns={[
-            { name: t.resources.one, head: true, cell: (row) => <Link to={`/console/resources/${row.subject}`}>{nameOf(row.subject)}</Link> },
+            ...by.map(
+              (name, index): Column<Group> => ({
+                name: name === "subject" ? t.resources.one : name,
+                head: index === 0,
+                cell: ({ of }) => {
+                  const said = of[index] ?? null;
+                  if (name === "subject") return <Link to={`/console/resources/${said}`}>{resourceName(said ?? "")}</Link>;
+                  return said ? said : <span class="muted">{saidName(said)}</span>;
+                },
+              }),
+            ),
             ...(additive
               ? [{
                   name: t.usage.total,
                   figure: true,
-                  cell: (row: (typeof all)[number]) => quantity([...row.values.values()].reduce(add, "0"), usage.unit),
+                  cell: (row: Group) => quantity([...row.values.values()].reduce(add, "0"), usage.unit),
                 }]
               : []),
           ]}
@@ -223,6 +248,44 @@ function UsageView({ usage, range, grouped, tenant }: UsageViewProps) {
       )}
     </>
   );
+}
+
+type Said = Record<string, (string | null)[]>;
+
+/** The filter of dimensions as the URL has it, which is as the API takes it. */
+function readFilter(text: string): Said {
+  try {
+    const said: unknown = JSON.parse(text);
+    return typeof said === "object" && said !== null ? (said as Said) : {};
+  } catch {
+    return {};
+  }
+}
+
+interface DimensionFilterProps {
+  name: string;
+  /** What is shown, of which come the values to choose from. */
+  request: Query<"/v1/usage">;
+  said: Said;
+  set: (said: Said) => void;
+}
+
+function DimensionFilter({ name, request, said, set }: DimensionFilterProps) {
+  const used = useGet("/v1/usage", { query: { ...request, window: "month", group_by: [name], filter: undefined } });
+  const chosen = Array.isArray(said[name]) ? said[name] : [];
+  const values = [...(used.data?.data.map(({ dimensions }) => dimensions?.[name] ?? null) ?? []), ...chosen];
+  const { [name]: _, ...others } = said;
+  return (
+    <FilterSelect label={name} value={chosen.length === 0 ? "" : JSON.stringify(chosen)} all={t.usage.anyValue}
+      set={(value) => set(value === "" ? others : { ...others, [name]: JSON.parse(value) as Said[string] })}
+      options={[...new Set(values)].map((value) => ({ value: JSON.stringify([value]), name: saidName(value) }))} />
+  );
+}
+
+/** What usage can be grouped by: the resource, each dimension, and two of these. */
+function waysToGroup(names: string[]): { value: string; name: string }[] {
+  const pairs = names.flatMap((first, index) => names.slice(index + 1).map((second) => [first, second]));
+  return [...names.map((name) => [name]), ...pairs].map((by) => ({ value: by.join(","), name: byName(by) }));
 }
 
 export function UsageExplorer({ tenant }: { tenant?: string }) {
@@ -233,38 +296,52 @@ export function UsageExplorer({ tenant }: { tenant?: string }) {
   const usual =
     (kind && meters.find((meter) => meter.resource_kind === kind)?.code) ||
     (meters.some((meter) => meter.code === "broadband-bytes") ? "broadband-bytes" : (meters[0]?.code ?? ""));
-  const [code, setCode] = useFilter("meter", usual);
+  const [code] = useFilter("meter", usual);
   const [span] = useFilter("span", "30d");
   const range = rangeOf(SPANS.includes(span as Span) ? (span as Span) : "30d", zone());
   const [window, setWindow] = useFilter("window", range.window);
   const [group, setGroup] = useFilter("group");
+  const [filter, setFilter] = useFilter("filter");
   const [chosen, setChosen] = useFilter("tenant");
   const whose = tenant ?? (isOperator() ? chosen : "");
-  const grouped = group === "subject" && subject === "";
+  const by = group.split(",").filter((name) => name !== "" && !(name === "subject" && subject));
   const request = {
     meter: code,
     from: range.from,
     to: range.to,
     window: window as Window,
     time_zone: zone(),
-    group_by: grouped ? ["subject"] : undefined,
+    group_by: by.length > 0 ? by : undefined,
     subject: subject ? [subject] : undefined,
+    filter: filter || undefined,
     tenant: (isOperator() && whose) || undefined,
   };
-  const usage = useGet(code === "" ? null : "/v1/usage", { query: request });
+  // What came, with what was asked for: while the next is on its way they differ from the filters.
+  const usage = useLoaded(code === "" ? null : JSON.stringify(request), async (signal) => ({
+    usage: await get("/v1/usage", { query: request, signal }),
+    range,
+    by,
+  }));
   const meter = meters.find((each) => each.code === code);
+  const dimensions = meter?.dimensions ?? [];
+  const file = `${code}-${day(range.from, zone())}-${lastDay(range.to, zone())}.csv`;
   return (
     <>
       <Filters>
         {tenant === undefined && <TenantFilter value={chosen} set={setChosen} />}
-        <FilterSelect label={t.usage.meter} value={code} set={setCode}
+        <FilterSelect label={t.usage.meter} value={code}
+          set={(value) => setFilters({ meter: value === usual ? "" : value, group: group === "subject" ? group : "", filter: "" })}
           options={meters.map((each) => ({ value: each.code, name: named(each) }))} />
         <FilterSelect label={t.usage.span} value={span} set={(value) => setFilters({ span: value === "30d" ? "" : value, window: "" })}
           options={SPANS.map((value) => ({ value, name: t.usage.spans[value] }))} />
         <FilterSelect label={t.usage.window} value={window} set={setWindow}
           options={WINDOWS.map((value) => ({ value, name: t.usage.windows[value] }))} />
-        <FilterSelect label={t.usage.group} value={grouped ? "subject" : ""} set={setGroup} all={t.usage.noGroup}
-          options={[{ value: "subject", name: t.usage.byResource }]} />
+        <FilterSelect label={t.usage.group} value={by.join(",")} set={setGroup} all={t.usage.noGroup}
+          options={waysToGroup(subject ? dimensions : ["subject", ...dimensions])} />
+        {dimensions.map((name) => (
+          <DimensionFilter key={`${code} ${name}`} name={name} request={request} said={readFilter(filter)}
+            set={(said) => setFilter(Object.keys(said).length === 0 ? "" : JSON.stringify(said))} />
+        ))}
         {subject && (
           <span class="chip">
             {t.resources.one}: <code>{subject}</code>
@@ -280,11 +357,12 @@ export function UsageExplorer({ tenant }: { tenant?: string }) {
           <>
             {t.usage.range(time(range.from, zone()), time(range.to, zone()))}
             <CopyButton label={t.common.copyAsCurl} text={curlLine({ method: "GET", path: address("/v1/usage", {}, request) })} />
+            <DownloadButton label={t.usage.download} name={file} load={() => csv("/v1/usage", { query: request })} />
           </>
         }
       >
         <Await of={usage} rows={8}>
-          {(data) => <UsageView usage={data} range={range} grouped={grouped} tenant={whose} />}
+          {(data) => <UsageView {...data} tenant={whose} />}
         </Await>
       </Panel>
       <ZoneNote />

@@ -52,6 +52,22 @@ export function moved(text: string, places: number): string {
   return `${negative ? "-" : ""}${left}${right === "" ? "" : `.${right}`}`;
 }
 
+function places(...texts: string[]): number {
+  return Math.max(...texts.map((text) => text.split(".")[1]?.length ?? 0));
+}
+
+/** Adds decimals exactly, as strings. */
+export function add(a: string, b: string): string {
+  const digits = places(a, b);
+  return moved(String(BigInt(moved(a, digits)) + BigInt(moved(b, digits))), -digits);
+}
+
+/** How many whole per cent of another decimal, which is more than 0, one is; cut, and exact. */
+export function percentOf(part: string, whole: string): number {
+  const digits = places(part, whole);
+  return Number((BigInt(moved(part, digits)) * 100n) / BigInt(moved(whole, digits)));
+}
+
 const BYTE_UNITS: [string, number][] = [
   ["PB", 15],
   ["TB", 12],
