@@ -1,25 +1,53 @@
 // Forms: labelled fields, the server's reason on refusal, and the same request as a curl line.
-import type { ComponentChildren, JSX } from "preact";
-import { useId, useState } from "preact/hooks";
+import { createContext, type ComponentChildren, type JSX } from "preact";
+import { useContext, useEffect, useId, useRef, useState } from "preact/hooks";
+import { Refusal, type Problem } from "../data/client";
 import { t } from "../words/words";
 import { copy } from "./copy";
 import { ErrorBox } from "./status";
 
+type Wrong = NonNullable<Problem["errors"]>;
+
+/** What the server refused of a form, for the fields that say whose it is. */
+const Refused = createContext<{ errors: Wrong; claim: (pointer: string) => () => void }>({
+  errors: [],
+  claim: () => () => {},
+});
+
+/** Whether the pointer is to that part of the body, or into it. */
+const isWithin = (pointer: string, part: string) => pointer === part || pointer.startsWith(`${part}/`);
+
+/** What is wrong with a field's part of the body; "" where nothing is. */
+function useWrong(part: string | undefined): string {
+  const { errors, claim } = useContext(Refused);
+  useEffect(() => (part === undefined ? undefined : claim(part)), [part]);
+  if (part === undefined) return "";
+  return errors.filter(({ pointer }) => isWithin(pointer, part)).map(({ detail }) => detail).join(" ");
+}
+
 interface FieldProps {
   label: string;
   hint?: string;
-  children: (ids: { id: string; describedBy: string | undefined }) => ComponentChildren;
+  /** The part of the body that it is, such as "/limit": what the server says of that is shown here. */
+  pointer?: string;
+  children: (given: { id: string; "aria-describedby"?: string; "aria-invalid"?: true }) => ComponentChildren;
 }
 
-export function Field({ label, hint, children }: FieldProps) {
+export function Field({ label, hint, pointer, children }: FieldProps) {
   const id = useId();
-  const hintId = hint === undefined ? undefined : `${id}-hint`;
+  const wrong = useWrong(pointer);
+  const describedBy = [wrong && `${id}-wrong`, hint && `${id}-hint`].filter(Boolean).join(" ");
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      {children({ id, describedBy: hintId })}
+      {children({ id, "aria-describedby": describedBy || undefined, "aria-invalid": wrong ? true : undefined })}
+      {wrong && (
+        <p class="hint bad-text" id={`${id}-wrong`}>
+          {wrong}
+        </p>
+      )}
       {hint && (
-        <p class="hint" id={hintId}>
+        <p class="hint" id={`${id}-hint`}>
           {hint}
         </p>
       )}
@@ -30,18 +58,18 @@ export function Field({ label, hint, children }: FieldProps) {
 type InputProps = Omit<JSX.InputHTMLAttributes<HTMLInputElement>, "onInput"> & {
   label: string;
   hint?: string;
+  pointer?: string;
   value: string;
   set: (value: string) => void;
 };
 
-export function Input({ label, hint, value, set, ...rest }: InputProps) {
+export function Input({ label, hint, pointer, value, set, ...rest }: InputProps) {
   return (
-    <Field label={label} hint={hint}>
-      {({ id, describedBy }) => (
+    <Field label={label} hint={hint} pointer={pointer}>
+      {(given) => (
         <input
           {...rest}
-          id={id}
-          aria-describedby={describedBy}
+          {...given}
           value={value}
           onInput={(event) => set(event.currentTarget.value)}
         />
@@ -53,16 +81,18 @@ export function Input({ label, hint, value, set, ...rest }: InputProps) {
 interface SelectProps {
   label: string;
   hint?: string;
+  pointer?: string;
+  required?: boolean;
   value: string;
   set: (value: string) => void;
   options: { value: string; name: string }[];
 }
 
-export function Select({ label, hint, value, set, options }: SelectProps) {
+export function Select({ label, hint, pointer, required, value, set, options }: SelectProps) {
   return (
-    <Field label={label} hint={hint}>
-      {({ id, describedBy }) => (
-        <select id={id} aria-describedby={describedBy} value={value} onChange={(event) => set(event.currentTarget.value)}>
+    <Field label={label} hint={hint} pointer={pointer}>
+      {(given) => (
+        <select {...given} required={required} value={value} onChange={(event) => set(event.currentTarget.value)}>
           {options.map((option) => (
             <option key={option.value} value={option.value} selected={option.value === value}>
               {option.name}
@@ -107,6 +137,13 @@ interface FormProps {
 export function Form({ submit, action, danger, disabled, cancel, curl, children }: FormProps) {
   const [error, setError] = useState<Error>();
   const [busy, setBusy] = useState(false);
+  const claimed = useRef(new Set<string>());
+  const claim = (pointer: string) => {
+    claimed.current.add(pointer);
+    return () => void claimed.current.delete(pointer);
+  };
+  const errors = error instanceof Refusal ? (error.problem.errors ?? []) : [];
+  const isShown = (pointer: string) => [...claimed.current].some((part) => isWithin(pointer, part));
   const send = async (event: Event) => {
     event.preventDefault();
     if (busy) return;
@@ -121,8 +158,8 @@ export function Form({ submit, action, danger, disabled, cancel, curl, children 
   };
   return (
     <form onSubmit={send}>
-      {children}
-      {error && <ErrorBox error={error} />}
+      <Refused.Provider value={{ errors, claim }}>{children}</Refused.Provider>
+      {error && <ErrorBox error={error} isShown={isShown} />}
       <div class="form-foot">
         {curl && (
           <button type="button" class="link" onClick={() => copy(curlLine(curl()))}>

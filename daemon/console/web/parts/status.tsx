@@ -48,18 +48,26 @@ export function reasonOf(error: Error): string {
   return error.message;
 }
 
+interface ErrorBoxProps {
+  error: Error;
+  retry?: () => void;
+  /** Which parts of the body have what is wrong with them shown elsewhere, at their fields. */
+  isShown?: (pointer: string) => boolean;
+}
+
 /** The server's reason, each thing that is wrong, and the number to quote. */
-export function ErrorBox({ error, retry }: { error: Error; retry?: () => void }) {
+export function ErrorBox({ error, retry, isShown = () => false }: ErrorBoxProps) {
   const problem = error instanceof Refusal ? error.problem : null;
+  const errors = problem?.errors?.filter(({ pointer }) => !isShown(pointer)) ?? [];
   return (
     <div class="error-box" role="alert">
       <Icon name="warning" />
       <div>
         {problem && <strong>{problem.title}</strong>}
         <p>{reasonOf(error)}</p>
-        {problem?.errors && problem.errors.length > 0 && (
+        {errors.length > 0 && (
           <ul>
-            {problem.errors.map(({ pointer, detail }) => (
+            {errors.map(({ pointer, detail }) => (
               <li key={pointer + detail}>
                 <code>{pointer}</code> {detail}
               </li>
