@@ -9,6 +9,9 @@ import { ExportPage } from "../pages/export";
 import { ExportsPage } from "../pages/exports";
 import { OperationsPage } from "../pages/operations";
 import { OverviewPage } from "../pages/overview";
+import { QuotaPage } from "../pages/quota";
+import { QuotasPage } from "../pages/quotas";
+import { ReservationsPage } from "../pages/reservations";
 import { ResourcePage } from "../pages/resource";
 import { ResourcesPage } from "../pages/resources";
 import { TenantPage } from "../pages/tenant";
@@ -27,6 +30,9 @@ export const routes: Route<PageComponent>[] = [
   { pattern: "/console/resources", page: ResourcesPage },
   { pattern: "/console/resources/:id", page: ResourcePage },
   { pattern: "/console/usage", page: UsagePage },
+  { pattern: "/console/quotas", page: QuotasPage },
+  { pattern: "/console/quotas/:id", page: QuotaPage },
+  { pattern: "/console/reservations", page: ReservationsPage },
   { pattern: "/console/bills", page: BillsPage },
   { pattern: "/console/bills/:id", page: BillPage },
   { pattern: "/console/credit-notes", page: CreditNotesPage },
@@ -52,6 +58,7 @@ export function menu(): MenuItem[] {
     { to: `/console/tenants/${own?.id}`, name: t.nav.company, icon: "tenants", shown: own !== null && may("tenants:read") },
     { to: "/console/resources", name: t.nav.resources, icon: "resources", shown: may("resources:read") },
     { to: "/console/usage", name: t.nav.usage, icon: "usage", shown: may("usage:read") },
+    { to: "/console/quotas", also: "/console/reservations", name: t.nav.quotas, icon: "quotas", shown: may("quotas:read") },
     { to: "/console/bills", also: "/console/credit-notes", name: t.nav.bills, icon: "bills", shown: may("invoices:read") },
     { to: "/console/exports", name: t.nav.exports, icon: "exports", shown: may("exports:read") },
     { to: "/console/operations", name: t.nav.operations, icon: "operations", shown: may("operations:read") },
@@ -64,6 +71,7 @@ export function placeOfId(id: string): string | null {
   const places: Record<string, string> = {
     ten: "/console/tenants/",
     res: "/console/resources/",
+    quo: "/console/quotas/",
     inv: "/console/bills/",
     crn: "/console/credit-notes/",
     exp: "/console/exports/",

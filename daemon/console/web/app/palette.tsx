@@ -17,7 +17,7 @@ interface Found {
 }
 
 const MOST = 8; // shown at once
-const AN_ID = /^(ten|res|inv|crn|exp)_[0-9a-hjkmnp-tv-z]{26}$/;
+const AN_ID = /^(ten|res|quo|inv|crn|exp)_[0-9a-hjkmnp-tv-z]{26}$/;
 const THEMES: Theme[] = ["light", "dark", "system"];
 
 function everything(tenants: Schemas["Tenant"][]): Found[] {
@@ -26,6 +26,7 @@ function everything(tenants: Schemas["Tenant"][]): Found[] {
     ...menu().map((item) => ({ name: item.name, note: t.palette.page, run: to(item.to) })),
     { name: t.nav.docs, note: t.palette.page, run: () => location.assign("/docs") },
     ...(may("exports:write") ? [{ name: t.exports.create, note: t.palette.action, run: to("/console/exports?new=1") }] : []),
+    ...(may("quotas:write") ? [{ name: t.quotas.create, note: t.palette.action, run: to("/console/quotas?new=1") }] : []),
     ...(may("resources:operate")
       ? [{ name: t.palette.waiting, note: t.palette.action, run: to("/console/resources?state=requested,approved,provisioning") }]
       : []),

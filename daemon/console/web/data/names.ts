@@ -53,6 +53,10 @@ export function useMeters(): Schemas["Meter"][] {
   return useKept("meters", may("meters:read"), load) ?? [];
 }
 
+export function useResource(id: string): Schemas["Resource"] | undefined {
+  return useKept(`resource ${id}`, may("resources:read"), () => get("/v1/resources/{resource_id}", { at: { resource_id: id } }));
+}
+
 /** Names of people and keys, as far as the caller sees them. */
 function useActors(): { id: string; name: string }[] {
   const users = async () => (await get("/v1/users", { query: { limit: MOST } })).data;

@@ -17,6 +17,7 @@ import { Time, ZoneNote } from "../parts/time";
 import { toast } from "../parts/toast";
 import { t, wordFor } from "../words/words";
 import { Link } from "../app/router";
+import { ResourceQuotas } from "./quotas";
 import { Actions } from "./resource_actions";
 
 type Resource = Schemas["Resource"];
@@ -231,6 +232,7 @@ export function ResourcePage({ at }: { at: Record<string, string> }) {
           <ResourceFacts resource={known ?? resource} />
         </Panel>
       </div>
+      {may("quotas:read") && <ResourceQuotas resource={resource} />}
       <ZoneNote />
       {editing && etag && (
         <RenameDialog resource={resource} version={etag} close={() => setEditing(false)} done={loaded.reload} />

@@ -12,6 +12,7 @@ import { Await, ErrorBox, Skeleton } from "../parts/status";
 import { Time, ZoneNote } from "../parts/time";
 import { named, t } from "../words/words";
 import { BillList } from "./bills";
+import { QuotaList } from "./quotas";
 import { KINDS, ResourceList } from "./resources";
 import { UsageExplorer } from "./usage";
 
@@ -88,6 +89,7 @@ export function TenantPage({ at }: { at: Record<string, string> }) {
     { id: "summary", name: t.tenants.summary, shown: true },
     { id: "resources", name: t.nav.resources, shown: may("resources:read") },
     { id: "usage", name: t.nav.usage, shown: may("usage:read") },
+    { id: "quotas", name: t.nav.quotas, shown: may("quotas:read") },
     { id: "bills", name: t.nav.bills, shown: may("invoices:read") },
   ].filter(({ shown }) => shown);
   return (
@@ -126,6 +128,7 @@ export function TenantPage({ at }: { at: Record<string, string> }) {
       )}
       {tab === "resources" && <ResourceList tenant={id} />}
       {tab === "usage" && <UsageExplorer tenant={id} />}
+      {tab === "quotas" && <QuotaList tenant={id} />}
       {tab === "bills" && <BillList tenant={id} />}
     </Page>
   );

@@ -23,6 +23,8 @@ const TONES: Record<string, Tone> = {
   failed: "bad",
   retired: "quiet",
   overdue: "bad",
+  held: "busy",
+  settled: "good",
 };
 
 export function StateBadge({ state }: { state: string }) {

@@ -4,6 +4,7 @@ const PATHS = {
   tenants: "M3 17V6l6-3v14M9 8l8 2v7M2 17h16M5.5 8v0M5.5 11v0M5.5 14v0M12.5 12.5v0M12.5 15v0",
   resources: "M3 6l7-3.5L17 6l-7 3.5L3 6zM3 10l7 3.5L17 10M3 14l7 3.5 7-3.5",
   usage: "M3 17V3M3 17h14M6 13l3-4 3 2.5L17 6",
+  quotas: "M4 15.5a8 8 0 1 1 12 0M10 11l3.5-4M10 11a1 1 0 1 0 0 .1z",
   bills: "M5 2.5h10v15l-2.5-1.5L10 17.5 7.5 16 5 17.5zM8 6.5h4M8 9.5h4M8 12.5h2",
   exports: "M10 3v9M6.5 8.5L10 12l3.5-3.5M3 13v4h14v-4",
   operations: "M10 5.5V10l3 2M17 10a7 7 0 1 1-2-4.9M17 2.5v3h-3",

@@ -1,7 +1,7 @@
 // Ids shown by their names.
 import { Link } from "../app/router";
-import { useActorName, useOfferings, usePlans, useTenants } from "../data/names";
-import { isOperator } from "../data/session";
+import { useActorName, useMeters, useOfferings, usePlans, useResource, useTenants } from "../data/names";
+import { isOperator, may } from "../data/session";
 import { named, t } from "../words/words";
 
 /** The tenant's name, a link to it; `known` is what the caller has of it already. */
@@ -10,6 +10,18 @@ export function TenantName({ id, known }: { id: string; known?: { name: string; 
   const tenant = tenants.find((each) => each.id === id) ?? known;
   const name = tenant ? named(tenant) : id;
   return isOperator() ? <Link to={`/console/tenants/${id}`}>{name}</Link> : <>{name}</>;
+}
+
+export function ResourceName({ id }: { id: string }) {
+  const resource = useResource(id);
+  const name = resource ? `${resource.name} · ${resource.external_id ?? id.slice(-6)}` : id;
+  return may("resources:read") ? <Link to={`/console/resources/${id}`}>{name}</Link> : <>{name}</>;
+}
+
+/** By its code. */
+export function MeterName({ code }: { code: string }) {
+  const meter = useMeters().find((each) => each.code === code);
+  return <>{meter ? named(meter) : code}</>;
 }
 
 export function ActorName({ id }: { id: string }) {
