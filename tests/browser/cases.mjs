@@ -9,11 +9,18 @@ function screens(ids) {
     tenants: "/console/tenants",
     tenant: `/console/tenants/${ids.tenant}`,
     "tenant-resources": `/console/tenants/${ids.tenant}?tab=resources`,
+    "tenant-quotas": `/console/tenants/${ids.tenant}?tab=quotas`,
     resources: "/console/resources",
     resource: `/console/resources/${ids.resource}`,
     "resource-failed": `/console/resources/${ids.failed}`,
     usage: `/console/usage?meter=${ids.meter}&span=last`,
     "usage-by-resource": `/console/usage?meter=${ids.meter}&span=last&group=subject&tenant=${ids.tenant}`,
+    "usage-by-dimension": `/console/usage?meter=${ids.dimension_meter}&span=last&group=${ids.dimension}`,
+    "usage-by-both": `/console/usage?meter=${ids.dimension_meter}&span=last&group=subject,${ids.dimension}`,
+    quotas: "/console/quotas",
+    quota: `/console/quotas/${ids.quota}`,
+    "quota-hard": `/console/quotas/${ids.hard}`,
+    reservations: "/console/reservations",
     bills: "/console/bills",
     bill: `/console/bills/${ids.bill}`,
     "credit-notes": "/console/credit-notes",
@@ -25,7 +32,21 @@ function screens(ids) {
   };
 }
 
-const TENANT_SCREENS = ["overview", "tenant", "resources", "resource", "usage", "bills", "bill", "credit-notes", "credit-note"];
+const TENANT_SCREENS = [
+  "overview",
+  "tenant",
+  "resources",
+  "resource",
+  "usage",
+  "quotas",
+  "quota",
+  "quota-hard",
+  "reservations",
+  "bills",
+  "bill",
+  "credit-notes",
+  "credit-note",
+];
 
 async function explainAll(visitor) {
   const expanders = visitor.page.locator("button.expander");
@@ -54,7 +75,7 @@ export async function every_screen(open, options) {
   await dialogs(visitor, name, who);
 }
 
-/** The overlays: palette, keys, an action's dialog, a new export. */
+/** The overlays: palette, keys, an action's dialog, a quota's, a new export. */
 async function dialogs(visitor, name, who) {
   const { page, options } = visitor;
   const overlay = async (screen, selector) => {
@@ -73,6 +94,13 @@ async function dialogs(visitor, name, who) {
   await visitor.goto(`/console/resources/${options.ids.resource}`);
   await page.locator(".actions .danger-quiet").last().click();
   await overlay("terminate", "dialog[open]");
+  await visitor.goto("/console/quotas?new=1");
+  await overlay("new-quota", "dialog[open]");
+  await visitor.goto(`/console/quotas/${options.ids.quota}`);
+  await page.locator(".actions button").first().click();
+  await overlay("change-quota", "dialog[open]");
+  await page.locator(".actions .danger-quiet").click();
+  await overlay("remove-quota", "dialog[open]");
   if (who !== "root") return;
   await visitor.goto("/console/exports?new=1");
   await overlay("new-export", "dialog[open]");
@@ -183,9 +211,14 @@ export async function figures(open, options) {
   const digests = await page.locator(".id code[title]").evaluateAll((all) => all.map((each) => each.title));
   await visitor.goto(`/console/usage?meter=${options.ids.meter}&span=last&tenant=${options.ids.tenant}`);
   const usage = await texts(".total strong");
+  await visitor.goto(`/console/quotas/${options.ids.quota}`);
+  const quota = { sums: await texts(".sums dd"), share: await texts(".progress span"), alerts: await texts("tbody tr") };
+  await visitor.goto(`/console/quotas/${options.ids.hard}`);
+  const hard = await texts(".sums dd");
+  const held = await texts("tbody td.head");
   await visitor.goto("/console/tenants");
   const tenants = (await texts("tbody td.head")).length;
-  return { tiles, months, sums, lines, explained, totals, digests, usage, tenants };
+  return { tiles, months, sums, lines, explained, totals, digests, usage, quota, hard, held, tenants };
 }
 
 /** A session that ended by itself: sign-in says so, and the page is the same afterwards. */
@@ -229,6 +262,140 @@ export async function server_reasons(open, options) {
     await visitor.accessible();
     await visitor.shot(`root-refused-${language}-light-1440`);
     seen[language] = { absent, refused };
+  }
+  return seen;
+}
+
+/** Usage by what events say: the group and a value are chosen, and stay when the page is read anew. */
+export async function usage_by_dimension(open, options) {
+  const { dimension_meter: meter, dimension } = options.ids;
+  const seen = {};
+  for (const language of ["en", "zh-CN"]) {
+    const visitor = await open({ language });
+    const { page } = visitor;
+    const row = page.locator(".panel > div > .table-frame tbody tr");
+    const rows = async (most = 1000) => {
+      await row.first().waitFor();
+      await page.waitForFunction((wanted) => document.querySelectorAll(".panel > div > .table-frame tbody tr").length <= wanted, most);
+      return row.allInnerTexts();
+    };
+    const choose = (nth, value) => page.locator(".filter select").nth(nth).selectOption(value);
+    await visitor.signIn(options.users.root);
+    await visitor.goto(`/console/usage?meter=${meter}&span=last`);
+    const ways = await page.locator(".filter select").nth(4).locator("option").evaluateAll((all) => all.map(({ value }) => value));
+    const asked = page.waitForRequest((request) => request.url().includes("group_by="));
+    await choose(4, dimension);
+    const url = new URL((await asked).url());
+    const grouped = await rows();
+    const legend = await page.locator(".legend li").allInnerTexts();
+    await choose(5, "[null]");
+    const filtered = await rows(1);
+    const place = page.url();
+    await visitor.goto(new URL(place).pathname + new URL(place).search);
+    const again = await rows();
+    const [download] = await Promise.all([
+      page.waitForEvent("download"),
+      page.locator(".panel-head button").last().click(),
+    ]);
+    const csv = readFileSync(await download.path(), "utf8");
+    await choose(1, "api-calls");
+    const others = new URL(page.url()).search;
+    seen[language] = { ways, asked: url.pathname + url.search, legend, grouped, filtered, again, csv, others };
+  }
+  return seen;
+}
+
+/** A quota: refused at its fields, set, found by filters, changed by what was seen alone, removed. */
+export async function quota_is_kept(open, options) {
+  const visitor = await open({ language: "en" });
+  const { page } = visitor;
+  const { tenant } = options.ids;
+  const field = (name) => page.locator("dialog .field", { has: page.getByText(name, { exact: true }) });
+  const submit = () => page.locator("dialog button[type=submit]").click();
+  const alerts = () => page.locator(".panel", { hasText: "Alerts" }).locator("tbody tr").allInnerTexts();
+  visitor.expected.push("422", "412");
+  await visitor.signIn(options.users.root);
+  await visitor.goto(`/console/quotas?tenant=${tenant}`);
+  await page.locator(".actions .primary").click();
+  await field("Meter").locator("select").selectOption("api-calls");
+  const kinds = await field("Kind").locator("option").allInnerTexts();
+  await field("Kind").locator("select").selectOption("hard");
+  await field("Window").locator("select").selectOption("total");
+  await field("Limit").locator("input").fill("0");
+  await field("Thresholds").locator("input").fill("50, soon");
+  await submit();
+  await page.waitForSelector("dialog [aria-invalid]");
+  const invalid = () => page.locator("dialog [aria-invalid]").evaluateAll((all) =>
+    all.map((each) => document.getElementById(each.getAttribute("aria-describedby").split(" ")[0]).innerText));
+  const first = await invalid();
+  await field("Thresholds").locator("input").fill("50, 100");
+  await submit();
+  await page.waitForFunction(() => document.querySelectorAll("dialog [aria-invalid]").length === 1 && document.querySelector("dialog .error-box"));
+  await visitor.settled();
+  const second = await invalid();
+  await visitor.accessible();
+  await visitor.shot("root-quota-refused-en-light-1440");
+  const listed = await page.locator("dialog .error-box li").count();
+  await field("Limit").locator("input").fill("100000000");
+  await submit();
+  await page.waitForURL("**/console/quotas/quo_*");
+  await visitor.settled();
+  const id = new URL(page.url()).pathname.split("/").at(-1);
+  const before = await alerts();
+  // Somebody else changes it meanwhile.
+  await page.locator(".actions button").first().click();
+  await page.evaluate((path) => fetch(path, { method: "PATCH", body: '{"limit": "90000000"}', headers: { "If-Match": '"1"', "Content-Type": "application/json" } }), `/v1/quotas/${id}`);
+  await field("Limit").locator("input").fill("1000");
+  await submit();
+  await page.waitForSelector("dialog .error-box");
+  const stale = await page.locator("dialog .error-box").innerText();
+  await page.reload();
+  await visitor.settled();
+  await page.locator(".actions button").first().click();
+  const limit = await field("Limit").locator("input").inputValue();
+  await field("Limit").locator("input").fill("1000");
+  await submit();
+  await page.waitForSelector("dialog", { state: "detached" });
+  await page.waitForSelector(".title-row .badge");
+  await visitor.settled();
+  const after = await alerts();
+  const badge = await page.locator(".title-row .badge").innerText();
+  const heads = async (query) => {
+    await visitor.goto(`/console/quotas?tenant=${tenant}${query}`);
+    return page.locator("td.head a").evaluateAll((all) => all.map(({ pathname }) => pathname.split("/").at(-1)));
+  };
+  const found = [await heads("&kind=hard&meter=api-calls"), await heads("&kind=soft&meter=api-calls"), await heads("&meter=builds")];
+  await visitor.goto(`/console/quotas/${id}`);
+  await page.locator(".actions .danger-quiet").click();
+  visitor.check(await page.locator("dialog button[type=submit]").isDisabled(), "removes without the name typed");
+  await page.locator("dialog input").fill("API calls");
+  await submit();
+  await page.waitForURL("**/console/quotas");
+  await visitor.settled();
+  const left = await page.locator("td.head a").evaluateAll((all) => all.map(({ pathname }) => pathname.split("/").at(-1)));
+  return { id, kinds, first, second, listed, before, stale, limit, after, badge, found, left };
+}
+
+/** What each role may do with quotas, soft and hard ones. */
+export async function quota_roles(open, options) {
+  const seen = {};
+  for (const [name, user] of Object.entries(options.users)) {
+    const visitor = await open({ language: "en" });
+    const { page } = visitor;
+    const actions = async (place) => {
+      await visitor.goto(place);
+      return page.locator(".actions button").allInnerTexts();
+    };
+    await visitor.signIn(user);
+    seen[name] = {
+      list: await actions("/console/quotas"),
+      soft: await actions(`/console/quotas/${options.ids.quota}`),
+      hard: await actions(`/console/quotas/${options.ids.hard}`),
+    };
+    if (name === "owner") {
+      await visitor.goto("/console/quotas?new=1&meter=api-calls");
+      seen.offered = await page.locator("dialog .field", { has: page.getByText("Kind", { exact: true }) }).locator("option").allInnerTexts();
+    }
   }
   return seen;
 }

@@ -13,6 +13,7 @@ from harness import ApiTest
 DEMONSTRATION_TIME = 600  # seconds
 PASSWORD = "blue-crane-over-the-river"
 METER = "broadband-bytes"
+DIMENSION_METER, DIMENSION = "payment-value", "method"
 
 
 class World:
@@ -24,12 +25,16 @@ class World:
         self.tenants = self.data("/v1/tenants")
         note = self.data("/v1/credit-notes")[0]
         tenant = next(each for each in self.tenants if each["id"] == note["tenant_id"])
+        quotas = f"/v1/quotas?tenant={tenant['id']}&meter=api-calls"
         lines = f"/v1/resources?tenant={tenant['id']}&kind=broadband&state=active"
         self.ids = {
             "tenant": tenant["id"], "bill": note["invoice_id"], "note": note["id"], "meter": METER,
             "resource": self.data(lines)[0]["id"],
             "export": self.data("/v1/exports?format=focus")[0]["id"],
             "waiting": self.data("/v1/resources?state=requested")[0]["id"],
+            "quota": self.data(f"{quotas}&kind=soft")[0]["id"],
+            "hard": self.data(f"{quotas}&kind=hard")[0]["id"],
+            "dimension_meter": DIMENSION_METER, "dimension": DIMENSION,
             "failed": self.data("/v1/resources?state=failed")[0]["id"],
         }
         self.users = {

@@ -2,6 +2,7 @@
 alone; figures held against the API; refusals, what roles are offered, long work, and the reader of the
 contract."""
 
+import decimal
 import hashlib
 import json
 import os
@@ -13,6 +14,11 @@ from console import BrowserTest
 def grouped(amount):
     """An amount as the console writes it."""
     return f"¥{float(amount):,.2f}"
+
+
+def brief(value):
+    """A quantity as the console writes it."""
+    return f"{decimal.Decimal(value).normalize():,f}"
 
 
 class ScreenTest(BrowserTest):
@@ -75,6 +81,77 @@ class UseTest(BrowserTest):
                                           for part in ("net", "tax", "total")])
         self.assertEqual(seen["digests"], [file["sha256"] for file in export["files"]])
         self.assertEqual(seen["tenants"], min(len(self.world.tenants), 50))
+        self.quota_figures(seen)
+
+    def quota_figures(self, seen):
+        ids, root = self.world.ids, self.world.root
+        soft, hard = (self.expect(root.get(f"/v1/quotas/{ids[name]}"), 200) for name in ("quota", "hard"))
+        limit, used = soft["limit"], soft["window"]["used"]
+        self.assertEqual(seen["quota"]["sums"], [f"{brief(value)} calls" for value in (
+            limit, used, soft["window"]["remaining"])])
+        share = int(decimal.Decimal(used) * 100 / decimal.Decimal(limit))
+        self.assertGreaterEqual(share, 80)
+        self.assertEqual(seen["quota"]["share"], [f"{brief(used)} of {brief(limit)} calls · {share}%"])
+        alerts = self.world.data(f"/v1/quotas/{ids['quota']}/alerts")
+        self.assertGreater(len(alerts), 0)
+        self.assertEqual([row.split("\t")[:2] for row in seen["quota"]["alerts"]],
+                         [[f"{alert['threshold']}%", f"{brief(alert['used'])} calls"] for alert in alerts])
+        window = hard["window"]
+        self.assertGreater(int(window["reserved"]), 0)
+        self.assertEqual(seen["hard"], [f"{brief(value)} calls" for value in (
+            hard["limit"], window["used"], window["reserved"], window["remaining"])])
+        self.assertEqual(len(seen["held"]), 1)
+
+    def test_usage_by_what_events_say(self):
+        seen = self.drive("usage_by_dimension")
+        name = self.world.ids["dimension"]
+        for language, not_given, unit in (("en", "Not given", "CNY"), ("zh-CN", "未注明", "元")):
+            page = seen[language]
+            self.assertEqual(page["ways"], ["", "subject", name, f"subject,{name}"])
+            self.assertIn(f"group_by={name}", page["asked"])
+            totals = {}
+            for window in self.expect(self.world.root.get(page["asked"]), 200)["data"]:
+                value = window["dimensions"][name]
+                label = not_given if value is None else value
+                totals[label] = totals.get(label, 0) + decimal.Decimal(window["value"])
+            self.assertIn(not_given, totals)
+            ordered = sorted(totals.items(), key=lambda each: -each[1])
+            rows = [f"{label}\t{brief(total)} {unit}" for label, total in ordered]
+            self.assertEqual(page["grouped"], rows)
+            self.assertEqual(page["legend"], [label for label, _ in ordered])
+            self.assertEqual(page["filtered"], [row for row in rows if row.startswith(not_given)])
+            self.assertEqual(page["again"], page["filtered"])
+            lines = page["csv"].splitlines()
+            self.assertEqual(lines[0], f"\ufefffrom,to,subject,{name},value")
+            self.assertEqual(sum(decimal.Decimal(line.split(",")[-1]) for line in lines[1:]), totals[not_given])
+            self.assertNotIn("group", page["others"])
+            self.assertNotIn("filter", page["others"])
+
+    def test_a_quota_is_set_changed_and_removed(self):
+        seen = self.drive("quota_is_kept")
+        ids = self.world.ids
+        self.assertEqual(seen["kinds"], ["Soft", "Hard"])
+        self.assertEqual(len(seen["first"]), 1, seen["first"])
+        self.assertIn("integer", seen["first"][0])
+        self.assertEqual(seen["second"], ["Allow more than 0."])
+        self.assertEqual(seen["listed"], 0)
+        self.assertEqual(seen["before"], [])
+        self.assertIn("Changed meanwhile", seen["stale"])
+        self.assertEqual(seen["limit"], "90000000")
+        self.assertEqual([row.split("\t")[0] for row in seen["after"]], ["100%", "50%"])
+        self.assertEqual(seen["badge"], "100% crossed")
+        self.assertEqual(seen["found"], [[seen["id"], ids["hard"]], [ids["quota"]], []])
+        self.assertNotIn(seen["id"], seen["left"])
+        self.assertIn(ids["quota"], seen["left"])
+        self.expect(self.world.root.get(f"/v1/quotas/{seen['id']}"), 404, "not_found")
+
+    def test_hard_quotas_are_the_operators(self):
+        seen = self.drive("quota_roles")
+        both = ["Change", "Remove"]
+        self.assertEqual(seen["root"], {"list": ["New quota"], "soft": both, "hard": both})
+        self.assertEqual(seen["owner"], {"list": ["New quota"], "soft": both, "hard": []})
+        self.assertEqual(seen["auditor"], {"list": [], "soft": [], "hard": []})
+        self.assertEqual(seen["offered"], ["Soft"])
 
     def test_expired_session(self):
         seen = self.drive("expired_session")
@@ -90,11 +167,11 @@ class UseTest(BrowserTest):
 
     def test_menus_offer_what_the_role_may_do(self):
         seen = self.drive("menus")
-        everything = ["Overview", "Tenants", "Resources", "Usage", "Bills", "Exports", "Operations"]
+        everything = ["Overview", "Tenants", "Resources", "Usage", "Quotas", "Bills", "Exports", "Operations"]
         self.assertEqual(seen["root"], everything)
         self.assertEqual(seen["auditor"], everything)
-        self.assertEqual(seen["owner"], ["Overview", "My company", "Resources", "Usage", "Bills",
-                                         "Operations"])
+        self.assertEqual(seen["owner"], ["Overview", "My company", "Resources", "Usage", "Quotas",
+                                         "Bills", "Operations"])
         self.assertEqual(seen["root actions"], ["Change", "Renew", "Suspend", "Terminate", "Edit"])
         self.assertEqual(seen["owner actions"], ["Change", "Renew", "Suspend", "Terminate", "Edit"])
         self.assertEqual(seen["auditor actions"], [])
