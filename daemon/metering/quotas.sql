@@ -47,7 +47,8 @@ with body as (
     from found f
 )
 select case when c.wrong is null then 'ok' else c.outcome end as outcome, c.wrong as pointer,
-       case when c.wrong is not null and c.outcome <> 'reference_unknown' then c.detail end as detail, '/v1/quotas/' || :new_quo as location,
+       case when c.wrong is not null and c.outcome <> 'reference_unknown' then c.detail end as detail,
+       '/v1/quotas/' || :new_quo as location,
        case when c.wrong is null
             then quota_make(:tenant, :new_quo, c.meter_id, c.resource_id, :actor, c.document) end as document
 from checked c
