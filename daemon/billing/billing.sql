@@ -61,7 +61,17 @@ json_build_object(
              where u.tenant_id = l.tenant_id and u.resource_id = l.resource_id and u.meter_id = l.meter_id
                and u.slot >= usage_slot(l.service_starts_at) and u.slot < l.service_ends_at
                and (u.period = i.period
-                    or u.period < i.period and superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) = i.period)) u
+                    or u.period < i.period and superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) = i.period)
+             union all
+             select r.resource_id, w.starts_at, r.dimensions,
+                    r.level * extract(epoch from least(r.ends, w.ends_at) - greatest(r.begins, w.starts_at)), 0, null, null, null,
+                    null, null, true
+             from usage_runs r
+             join usage_windows(usage_slot(l.service_starts_at),
+                                usage_slot(l.service_ends_at + interval '15 minutes' - interval '1 microsecond'), 'day', i.time_zone) w
+                 on w.starts_at < r.ends and w.ends_at > r.begins
+             where r.tenant_id = l.tenant_id and r.resource_id = l.resource_id and r.meter_id = l.meter_id
+               and coalesce(r.period, i.period) = i.period) u
        group by 1) d)
 
 -- fragment: derived_days(l, i)
@@ -88,6 +98,7 @@ json_build_object(
               and (l.ends_at is null or l.ends_at >= m.starts_at))
  or exists (select from terminal_fees f where f.tenant_id = t.id and f.period = m.period)
  or exists (select from usage_all u where u.tenant_id = t.id and u.period = m.period)
+ or exists (select from usage_spans s where s.tenant_id = t.id and s.period = m.period)
  or exists (select from usage_restatements u where u.tenant_id = t.id and u.period = m.period))
 
 -- Whether what comes late to a meter is simply more of it.

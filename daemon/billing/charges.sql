@@ -33,6 +33,12 @@ with month as (
            u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m join usage_all u on u.tenant_id = :tenant and u.period = m.period
     where u.meter_id = any (array(select e.id from charged c join meters e on e.code = c.charge ->> 'meter'))
+    union all
+    select h.resource_id, h.meter_id, to_char(h.slot at time zone m.time_zone, 'YYYY-MM'), h.slot, h.dimensions, h.total, h.count,
+           null, null, null, null, null
+    from month m
+    cross join held_in(:tenant, array(select e.id from charged c join meters e on e.code = c.charge ->> 'meter'), m.period,
+                       m.starts_at, m.ends_at) h
 ), late as (
     select c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
     union
@@ -54,11 +60,21 @@ with month as (
         from usage_all u
         where u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
           and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
-          and u.since >= period_start(l.own_month, m.time_zone) and u.period < m.period
+          and u.period < m.period
         offset 0) u
     cross join lateral (
         select case when exists (select from usage_restatements r where r.tenant_id = :tenant)
                     then superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) end as period) s
+    union all
+    select l.resource_id, l.meter_id, l.own_month, true, true, h.slot, h.dimensions, h.total, h.count, null, null, null, null, null
+    from month m cross join late l
+    cross join lateral (
+        select distinct s.period from usage_spans s
+        where s.tenant_id = :tenant and s.meter_id = l.meter_id and s.resource_id = l.resource_id
+          and s.slot >= period_start(l.own_month, m.time_zone) and s.slot < period_end(l.own_month, m.time_zone)
+          and s.period < m.period) p
+    cross join lateral held_in(:tenant, array[l.meter_id], p.period, 'infinity', '-infinity') h -- nothing that is held now
+    where h.resource_id = l.resource_id and to_char(h.slot at time zone m.time_zone, 'YYYY-MM') = l.own_month
 ), usage as (
     select u.resource_id, u.number, u.meter_id, u.own_month,
            {{usage_value meter, u, u.now, u.time_zone}} as whole, {{usage_value meter, u, u.before, u.time_zone}} as already

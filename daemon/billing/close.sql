@@ -93,6 +93,10 @@ with month as (
     from usage_all u
     where u.tenant_id = :tenant and u.period = :period and u.meter_id = any (array(select c.meter_id from charge c))
     union all
+    select h.slot, m.period, h.resource_id, h.meter_id, h.dimensions, h.total, h.count, null, null, null, null, null
+    from month m
+    cross join held_in(:tenant, array(select c.meter_id from charge c), m.period, m.starts_at, m.ends_at) h
+    union all
     select u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
            u.latest, u.member
     from usage_restatements r

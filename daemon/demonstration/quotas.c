@@ -10,15 +10,15 @@ enum { RESERVED_SECONDS = 24 * 60 * 60 };
 /* The first was crossed in the months before; what the hard ones allow is more than is used. */
 static const struct {
     size_t tenant;
-    bool own; /* set by the enterprise itself */
     const char *meter, *kind, *period, *limit;
     enum { ALL, SOFTWARE, LINE } of;
+    bool own; /* set by the enterprise itself */
 } quotas[] = {
-    {2, true, "api-calls", "soft", "total", "190000", ALL},
-    {2, false, "api-calls", "hard", "month", "300000", SOFTWARE},
-    {2, false, "broadband-bytes", "hard", "month", "3000000000000", LINE},
-    {WORLD_GROWING, false, "broadband-bytes", "soft", "month", "1000000000000", ALL},
-    {WORLD_FIRST_PAYMENTS, true, "payment-value", "soft", "month", "500000", ALL},
+    {2, "api-calls", "soft", "total", "190000", ALL, true},
+    {2, "api-calls", "hard", "month", "300000", SOFTWARE, false},
+    {2, "broadband-bytes", "hard", "month", "3000000000000", LINE, false},
+    {WORLD_GROWING, "broadband-bytes", "soft", "month", "1000000000000", ALL, false},
+    {WORLD_FIRST_PAYMENTS, "payment-value", "soft", "month", "500000", ALL, true},
 };
 
 static json_t *quota_body(const struct world *world, size_t i)

@@ -14,16 +14,17 @@
  *   leaves out what they stand for.
  * - Bandwidth has slots of five minutes, all else of quarter hours.
  * - A level that is held over time counts once the next one of its series comes, and at the latest
- *   when its month is over (metering_advance_levels); what is held since is part of usage_all.
- * - Usage is folded slots, deltas not folded yet, spans of levels and what is held, read together
- *   in one snapshot (view usage_all); folding moves a delta to its slot in one statement.
+ *   when its month is over (metering_advance_levels).
+ * - Usage is folded slots and deltas not folded yet (view usage_all), and levels held over many
+ *   quarter hours or now (view usage_runs), read together in one snapshot; folding moves a delta to
+ *   its slot in one statement.
  * - Who writes usage holds the locks of the months in which it can come to count, shared
  *   (lock_usage_periods), and sees what a close committed while it waited.
  * - What adds up passes usage_deltas once, where a trigger counts it in quotas; a transaction that
  *   stores events refuses what passes a hard one (store.h), any other only counts.
  * - Days of seats, lines and terminals are no rows: they come from the history of resources.
  *
- * Other domains read usage through the view usage_all.
+ * Other domains read usage through the views usage_all and usage_runs, and of a month held_in.
  */
 #ifndef DAEMON_METERING_METERING_H
 #define DAEMON_METERING_METERING_H

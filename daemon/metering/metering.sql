@@ -533,13 +533,27 @@ with meter as materialized (
     cross join usage_all u
     -- It is asked for before the view's parts are read, and each is read by it.
     where u.meter_id = (select n.id from meter n) and {{own u}} and u.slot >= :from::timestamptz and u.slot < :to::timestamptz
-      and u.since >= :from::timestamptz - interval '32 days'
       and (not restated.any_of
            or not exists (select from usage_restatements r
                           where r.tenant_id = u.tenant_id and r.meter_id = u.meter_id and r.slot = u.slot
                             and r.resource_id = u.resource_id and r.period > u.period))
       and (:subject::text is null or u.resource_id in (select s.id from subjects s))
       and (:filter::jsonb is null or dimensions_pass(u.dimensions, m.dimensions, :filter::jsonb))
+), held as not materialized (
+    -- Of levels that are held for long, a row a window.
+    select w.key, case when m.by_subject then r.resource_id end as by_resource_id,
+           case when m.places = '{}' then '{}' else array(select r.dimensions[p] from unnest(m.places) p) end as groups,
+           r.level * s.seconds as total, r.count * s.seconds / 900 as count
+    from meter m
+    cross join usage_runs r
+    join usage_windows(:from::timestamptz, :to::timestamptz, :window, :time_zone) w
+        on w.starts_at < r.ends and w.ends_at > r.begins
+    cross join lateral (
+        select extract(epoch from least(r.ends, w.ends_at) - greatest(r.begins, w.starts_at)) as seconds) s
+    where r.meter_id = (select n.id from meter n where n.aggregation = 'time_weighted') and {{own r}}
+      and r.begins < :to::timestamptz and r.ends > :from::timestamptz
+      and (:subject::text is null or r.resource_id in (select s.id from subjects s))
+      and (:filter::jsonb is null or dimensions_pass(r.dimensions, m.dimensions, :filter::jsonb))
 ), used as (
     -- The aggregations that need no order; which it is is asked once, not of each row.
     select u.key, u.by_resource_id as resource_id, u.groups,
@@ -551,7 +565,9 @@ with meter as materialized (
                    when 'max' then max(u.maximum) filter (where (select m.aggregation = 'max' from meter m))
                    else min(u.minimum) filter (where (select m.aggregation = 'min' from meter m)) end,
                (select m.divide_by from meter m)) as value
-    from wanted u
+    from (select w.key, w.by_resource_id, w.groups, w.total, w.count, w.maximum, w.minimum from wanted w
+          union all
+          select h.key, h.by_resource_id, h.groups, h.total, h.count, null, null from held h) u
     where (select m.aggregation in ('sum', 'count', 'max', 'min', 'time_weighted') from meter m)
     group by u.key, u.by_resource_id, u.groups
     having sum(u.count) <> 0

@@ -131,11 +131,19 @@ with due as materialized (
         select u.slot, u.resource_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
         from usage_all u
         where u.tenant_id = d.tenant_id and u.meter_id = d.meter_id and u.slot >= d.starts_at
-          and u.slot < coalesce(d.ends_at, 'infinity') and u.since >= d.starts_at - interval '32 days'
+          and u.slot < coalesce(d.ends_at, 'infinity')
           and (d.resource_id is null or u.resource_id = d.resource_id)
           and not exists (select from usage_restatements r
                           where r.tenant_id = u.tenant_id and r.meter_id = u.meter_id and r.slot = u.slot
                             and r.resource_id = u.resource_id and r.period > u.period)
+        union all
+        select d.starts_at, r.resource_id, r.dimensions,
+               r.level * extract(epoch from least(r.ends, d.ends_at) - greatest(r.begins, d.starts_at)), 0, null, null, null,
+               null, null
+        from usage_runs r
+        where d.aggregation = 'time_weighted' and r.tenant_id = d.tenant_id and r.meter_id = d.meter_id
+          and r.ends > d.starts_at and r.begins < coalesce(d.ends_at, 'infinity')
+          and (d.resource_id is null or r.resource_id = d.resource_id)
         offset 0) u
     where d.source <> 'derived'
     group by d.tenant_id, d.id, d.aggregation, d.source, d.divide_by, d.time_zone

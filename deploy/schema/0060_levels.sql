@@ -540,40 +540,39 @@ $$;
 
 -- ---- Usage ----
 
--- As before; and what levels add: to many quarter hours alike, of which `since` is the first, and what is held now and not
--- counted yet.
-create or replace view usage_all with (security_invoker) as
-select s.tenant_id, s.meter_id, s.resource_id, s.slot, s.period, s.dimensions, s.total, s.count, s.minimum, s.maximum,
-       s.latest_at, s.latest, null::text as member, s.slot as since
-from usage_slots s
-union all
-select d.tenant_id, d.meter_id, d.resource_id, d.slot, d.period, d.dimensions, d.total, d.count, d.minimum, d.maximum,
-       d.latest_at, d.latest, null, d.slot
-from usage_deltas d
-union all
-select s.tenant_id, s.meter_id, s.resource_id, s.slot, s.period, s.dimensions, 0, 0, null, null, null, null, m.member, s.slot
-from usage_slots s
-join usage_members m on m.tenant_id = s.tenant_id and m.member_set = s.member_set
-where s.member_set is not null
-union all
-select d.tenant_id, d.meter_id, d.resource_id, d.slot, d.period, d.dimensions, 0, 0, null, null, null, null, m.text, d.slot
-from usage_deltas d
-cross join lateral jsonb_array_elements_text(d.members) m(text)
-where d.members is not null
-union all
-select l.tenant_id, m.id, l.resource_id, l.slot, l.period, array[l.origin, w.way], w.bytes, 1, null, null, null, null, null, l.slot
-from line_samples l
-cross join lateral (values ('input' collate "C", l.input_bytes), ('output', l.output_bytes)) w(way, bytes)
-join meters m on m.source = 'broadband' and is_bandwidth(m.aggregation)
-union all
-select s.tenant_id, s.meter_id, s.resource_id, q.slot, s.period, s.dimensions, s.total, s.count, null, null, null, null, null,
-       s.slot
+-- Levels that are held over many quarter hours, up to now where they are not counted yet (then of no period): what they are
+-- from when to when, and the microseconds of each quarter hour.
+create view usage_runs with (security_invoker) as
+select s.tenant_id, s.meter_id, s.resource_id, s.slot as begins, s.ends_at as ends, s.period, s.dimensions,
+       s.total / 900 as level, s.count
 from usage_spans s
-cross join lateral generate_series(s.slot, s.ends_at - interval '15 minutes', interval '15 minutes') q(slot)
+where s.total <> 0 or s.count <> 0
 union all
-select s.tenant_id, s.meter_id, s.resource_id, q.slot, period_of(q.slot), s.dimensions,
-       s.level * extract(epoch from least(q.slot + interval '15 minutes', now()) - greatest(q.slot, s.counted_to)), 1, null,
-       null, null, null, null, q.slot
+select s.tenant_id, s.meter_id, s.resource_id, s.counted_to, now(), null, s.dimensions, s.level, 900000000
 from level_series s
-cross join lateral generate_series(usage_slot(s.counted_to), now() - interval '1 microsecond', interval '15 minutes') q(slot)
-where s.level is not null and s.ends_at is null;
+where s.level is not null and s.ends_at is null and s.counted_to < now();
+comment on view usage_runs is 'domain: metering; levels that are held over many quarter hours, and those that are held now';
+grant select on usage_runs to bccd_tenant, bccd_operator, bccd_jobs;
+
+-- Those that count in a month, a row for as long as a resource is on a plan.
+create function held_in(of_tenant text, of_meters text[], of_period text, starts_at timestamptz, ends_at timestamptz)
+    returns table (resource_id text, meter_id text, slot timestamptz, dimensions text[], total numeric, count numeric)
+    language sql stable
+as $$
+    select r.resource_id, r.meter_id, usage_slot(c.at), r.dimensions, r.level * s.seconds, r.count * s.seconds / 900
+    from (select u.tenant_id, u.resource_id, u.meter_id, u.dimensions, u.level, u.count,
+                 case when u.period is null then greatest(u.begins, held_in.starts_at) else u.begins end as begins,
+                 case when u.period is null then least(u.ends, held_in.ends_at) else u.ends end as ends
+          from usage_runs u
+          where u.tenant_id = of_tenant and u.meter_id = any (of_meters)
+            and (u.period = of_period
+                 or u.period is null and u.begins < held_in.ends_at and u.ends > held_in.starts_at)) r
+    cross join lateral (
+        select p.at, lead(p.at, 1, r.ends) over (order by p.at) as until
+        from (select r.begins as at
+              union
+              select usage_slot(a.starts_at)
+              from plan_assignments a where a.tenant_id = r.tenant_id and a.resource_id = r.resource_id) p
+        where p.at >= r.begins and p.at < r.ends) c
+    cross join lateral (select extract(epoch from c.until - c.at) as seconds) s
+$$;

@@ -9,6 +9,7 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import test_billing
+from harness import unique
 from test_billing import at, month
 from test_events import STEP, EventTest, instant
 
@@ -292,10 +293,7 @@ class Levels(LevelTest):
         self.assertEqual(self.usage(**query)["data"], before)
 
 
-class LevelsBilled(test_billing.MonthTest):
-    """What is held is billed for the month; what comes late, is voided or was held on is the next one's."""
-
-    settings = {"log_level": "info", "workers": "1"}
+class BilledTest(test_billing.MonthTest):
     test_two_months = None
 
     def event(self, resource, identifier, time, level, **fields):
@@ -311,6 +309,48 @@ class LevelsBilled(test_billing.MonthTest):
             "code": f"held-{self.meter['code']}", "name": "存储", "event_type": f"{self.meter['event_type']}.held",
             "aggregation": "time_weighted", "value_property": "gigabytes", "unit": "GB-Hours", "divide_by": "3600"}), 201)
         self.offering = self.offer("software", self.charge("storage", self.held["code"], model="unit", unit_amount="0.01"))
+
+
+class PlansOfLevels(BilledTest):
+    settings = {"log_level": "warning", "workers": "1"}
+
+    def test_a_plan_that_changes_while_a_level_is_held(self):
+        """Each plan has what was held from the quarter hour in which it began; and the close compares both."""
+        period, first = month(1)
+        tenant, owner = self.tenant("changing")
+        plan = self.expect(self.platform.post("/v1/plans", {
+            "offering_id": self.offering["offering"]["id"], "code": unique("plan"), "name": "大",
+            "charges": [self.charge("storage", self.held["code"], model="unit", unit_amount="0.02")]}), 201)
+        self.expect(self.platform.post(f"/v1/plans/{plan['id']}/publish"), 200)
+        resource = self.rent(tenant, at(first, 1, 0))
+        self.act(resource, "change", {"plan_id": plan["id"],
+                                      "effective_at": (first + datetime.timedelta(days=9, hours=1, minutes=7)).isoformat()})
+        self.send(owner, self.event(resource, "a", at(first, 2, 0), "10"))
+        hours = (test_billing.month(0)[1] - first) // datetime.timedelta(hours=1)
+
+        def check(lines):
+            self.assertEqual([line["quantity"] for line in lines],
+                             [str(10 * (8 * 24 + 1)), str(10 * (hours - 9 * 24 - 1))])
+
+        preview = self.expect(owner.post("/v1/invoices/preview", {"period": period}), 200)
+        check(preview["lines"])
+        put_back(self.database(), self.held, at(first, 2, 0))  # counted by the run
+        check(self.expect(owner.post("/v1/invoices/preview", {"period": period}), 200)["lines"])
+        self.assertEqual(self.bill(period, finalize=True)["state"], "succeeded")
+        invoice = self.invoice(owner, period)
+        check(self.expect(owner.get(f"/v1/invoices/{invoice['id']}/lines"), 200)["data"])
+        closed = self.close(period)
+        self.assertEqual(closed["state"], "succeeded", closed)
+        now = self.expect(owner.post("/v1/invoices/preview", {"period": month(0)[0]}), 200)
+        held = (datetime.datetime.now(UTC) - month(0)[1]) / datetime.timedelta(hours=1)
+        [line] = now["lines"]
+        self.assertAlmostEqual(float(line["quantity"]), 10 * held, delta=0.5)
+
+
+class LevelsBilled(BilledTest):
+    """What is held is billed for the month; what comes late, is voided or was held on is the next one's."""
+
+    settings = {"log_level": "info", "workers": "1"}
 
     def test_a_month_that_is_settled_when_it_is_over(self):
         """What was held when the month ended is billed in it, and not once more with the next level."""
