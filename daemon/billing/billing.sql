@@ -48,8 +48,9 @@ json_build_object(
 -- Levels are no events that could be counted.
 -- fragment: metered_days(l, i, m)
 (select coalesce(json_agg(json_build_object(
-     'day', d.day, 'value', number_text(d.value), 'total', number_text(d.total), 'count', case when m.aggregation <> 'time_weighted' then d.count end,
-     'maximum', number_text(d.maximum)) order by d.day), '[]')
+     'day', d.day, 'value', number_text(d.value), 'total', number_text(d.total),
+     'count', case when m.aggregation <> 'time_weighted' then d.count end, 'maximum', number_text(d.maximum))
+     order by d.day), '[]')
  from (select (u.slot at time zone i.time_zone)::date as day, sum(case when u.counts then u.total else -u.total end) as total,
               sum(case when u.counts then u.count else -u.count end) as count,
               coalesce(max(u.maximum) filter (where u.counts), 0) as maximum,

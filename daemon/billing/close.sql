@@ -75,7 +75,7 @@ order by l.line
 -- What metering counted for a tenant in the month and a plan's charge prices, beside the quantity on the lines,
 -- read another way than billable_charges does: from the roll-ups and the history of states alone. Sums are compared with
 -- all that came late to them; of what is no sum the month's own is, for each time on a plan, since what comes late to it is a
--- difference.
+-- difference. Levels that are held for long come from held_in on both sides.
 with month as (
     select m.period, m.time_zone, m.starts_at, m.ends_at from {{month_of :period::text}} m
 ), charge as (

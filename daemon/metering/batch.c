@@ -247,7 +247,6 @@ static void write_resources(const struct writer *writer, struct batch_columns *c
     struct buffer resources = array_begin(), named_subjects = array_begin(),
                   named_resources = array_begin();
 
-    columns->named_count = 0;
     for (size_t i = 0; i < writer->subjects.count; i++) {
         const char *subject = writer->subjects.list[i], *resource = resource_of(writer, i);
         array_add_text(&resources, resource);

@@ -18,7 +18,6 @@ enum {
     WAITING_LIMIT = 256,          /* requests; more are stored by themselves */
     EVENTS_LIMIT = 2000,          /* of a transaction, after which no further request is added */
     TEXT_LIMIT = 4 * 1024 * 1024, /* bytes of data and sums, after which none is added either */
-    UNDER_WAY_LIMIT = 1,          /* transactions of a process: two took longer than a longer one */
 };
 
 static const instant PAUSE = INSTANT_SECOND * 5;
@@ -39,8 +38,9 @@ struct gathering {
 };
 
 static struct member waiting[WAITING_LIMIT]; /* a ring */
-static size_t first_waiting, waiting_count, under_way;
+static size_t first_waiting, waiting_count;
 static instant paused_until;
+static bool under_way; /* one transaction a process: two took longer than one of twice the size */
 
 static struct member take_waiting(void)
 {
@@ -139,6 +139,7 @@ static const char *write_parameter(const struct gathering *gathering, const char
     for (size_t i = 0; i < LIST_COUNT; i++)
         if (strcmp(LISTS[i].name, name) == 0)
             return write_list(gathering, &LISTS[i]);
+    check(strcmp(name, "tenants") == 0);
     return write_tenants(gathering);
 }
 
@@ -228,7 +229,7 @@ static void take_answer(void *context, const struct database_answer *answer)
     bool stored[TOGETHER_LIMIT] = {false};
     bool failed = answer->outcome != DATABASE_OK;
 
-    under_way--;
+    under_way = false;
     if (failed)
         note_failure(gathering, answer);
     for (int row = 0; !failed && row < PQntuples(answer->results[answer->count - 1]); row++) {
@@ -262,7 +263,7 @@ static void submit(struct gathering *gathering)
         (struct segment_part){.statement = lock, .variant = STATEMENT_OPERATOR, .values = locks};
     segment.parts[segment.count++] =
         (struct segment_part){.statement = store, .variant = STATEMENT_OPERATOR, .values = lists};
-    under_way++;
+    under_way = true;
     request_submit_shared(&segment, take_answer, gathering);
 }
 
@@ -284,7 +285,7 @@ static struct gathering *gather(void)
 
 static void run(void)
 {
-    if (under_way < UNDER_WAY_LIMIT && waiting_count > 0)
+    if (!under_way && waiting_count > 0)
         submit(gather());
 }
 

@@ -219,7 +219,8 @@ select set_config('bccd.actor', 'gather', true), set_config('plan_cache_mode', '
 
 -- As store_event_batch, of many tenants, each batch by itself: the places of those that were stored. The lists of all batches
 -- stand one behind the other, each batch with where its own end. Passed over are those whose tenants are held up or have hard
--- quotas, and those whose names stand for something else by now; a key that is there refuses all.
+-- quotas, and those whose names stand for something else by now; a key that is there refuses all. Keys go in their order, so
+-- that two transactions cannot wait for each other.
 -- statement: store_gathered_batches
 with part as materialized (
     select b.position, b.tenant, b.meters, b.first_time, b.last_time, b.data, b.digest, b.sums,
@@ -251,6 +252,7 @@ with part as materialized (
     from sent s
     cross join lateral unnest((:source_at::integer[])[s.event : s.events], (:ids::text[])[s.event : s.events])
         with ordinality as k(source, id, place)
+    order by s.tenant_number, k.source, k.id collate "C"
 ), stored as (
     insert into event_batches (tenant_id, number, first_time, last_time, types, subjects, resources, periods,
                                source_at, ids, type_at, subject_at, period_at, times, data, digest)
