@@ -109,23 +109,45 @@ select expire_reservations(null, :batch::integer) as done
 -- statement: keep_observed_quotas
 select keep_observed_quotas(:batch::integer) as done
 
--- What does not add up is measured, once a minute: some quotas, those first that waited longest, and each once where `begun`
--- is when it began.
+-- The windows of what does not add up, from the last one that is known to the one that runs.
+-- statement: open_quota_windows
+insert into quota_counters (tenant_id, quota_id, starts_at, used, measured_at)
+select q.tenant_id, q.id, w.starts_at, 0, '-infinity'
+from quotas q
+join meters m on m.id = q.meter_id and not adds_to_quotas(m)
+cross join lateral (
+    select coalesce(max(c.starts_at), q.first_window) as starts_at from quota_counters c
+    where c.tenant_id = q.tenant_id and c.quota_id = q.id) l
+cross join lateral quota_windows(q.period, l.starts_at, now()) w(starts_at)
+order by q.tenant_id, q.id, w.starts_at
+on conflict do nothing
+
+-- Each is measured once a minute until it is over, then once more, when nobody who stored into it while it ran can still be at
+-- it; and again where something changed (0063_measured_windows.sql). Some of them, those first that waited longest, and each
+-- once where `begun` is when it began.
 -- statement: measure_quotas
 with due as materialized (
-    select q.tenant_id, q.id, q.meter_id, q.resource_id, w.starts_at, quota_window_end(q.period, w.starts_at) as ends_at,
+    select q.tenant_id, q.id, q.meter_id, q.resource_id, w.starts_at, w.ends_at,
+           coalesce(w.ends_at < now() - interval '5 minutes', false) as over,
            p.time_zone, m.aggregation, m.source, m.divide_by, m.resource_kind
-    from platform p
-    cross join quotas q
-    join meters m on m.id = q.meter_id and not adds_to_quotas(m)
-    cross join lateral (select quota_window(q.period, now()) as starts_at) w
-    left join quota_counters c on c.tenant_id = q.tenant_id and c.quota_id = q.id and c.starts_at = w.starts_at
-    where coalesce(c.measured_at < :begun::timestamptz - interval '1 minute', true)
-    order by c.measured_at nulls first, q.tenant_id, q.id
+    from (select c.tenant_id, c.quota_id, c.starts_at, c.measured_at
+          from quota_counters c where c.measured_at < :begun::timestamptz - interval '1 minute'
+          union
+          select c.tenant_id, c.quota_id, c.starts_at, c.measured_at
+          from quota_counters c join quota_changes x using (tenant_id, quota_id, starts_at)) c
+    join quotas q on q.tenant_id = c.tenant_id and q.id = c.quota_id
+    join meters m on m.id = q.meter_id
+    cross join platform p
+    cross join lateral (select c.starts_at, quota_window_end(q.period, c.starts_at) as ends_at) w
+    order by c.measured_at, q.tenant_id, q.id, c.starts_at
     limit :batch::bigint
     for key share of q skip locked
+), seen as (
+    delete from quota_changes x
+    using due d
+    where x.tenant_id = d.tenant_id and x.quota_id = d.id and x.starts_at = d.starts_at
 ), measured as (
-    select d.tenant_id, d.id, {{usage_value d, u, true, d.time_zone}} as value
+    select d.tenant_id, d.id, d.starts_at, {{usage_value d, u, true, d.time_zone}} as value
     from due d
     cross join lateral (
         select u.slot, u.resource_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
@@ -146,22 +168,21 @@ with due as materialized (
           and (d.resource_id is null or r.resource_id = d.resource_id)
         offset 0) u
     where d.source <> 'derived'
-    group by d.tenant_id, d.id, d.aggregation, d.source, d.divide_by, d.time_zone
+    group by d.tenant_id, d.id, d.starts_at, d.aggregation, d.source, d.divide_by, d.time_zone
     union all
-    select e.tenant_id, e.id, case e.aggregation when 'max' then max(e.quantity) else sum(e.quantity) end
-    from (select d.tenant_id, d.id, d.aggregation, y.day, sum(y.quantity) as quantity
+    select e.tenant_id, e.id, e.starts_at, case e.aggregation when 'max' then max(e.quantity) else sum(e.quantity) end
+    from (select d.tenant_id, d.id, d.starts_at, d.aggregation, y.day, sum(y.quantity) as quantity
           from due d
-          cross join lateral resource_days(d.starts_at, now(), d.time_zone, d.tenant_id) y
+          cross join lateral resource_days(d.starts_at, least(d.ends_at, now()), d.time_zone, d.tenant_id) y
           where d.source = 'derived' and y.kind = d.resource_kind
             and (d.resource_id is null or y.resource_id = d.resource_id)
-          group by d.tenant_id, d.id, d.aggregation, y.day) e
-    group by e.tenant_id, e.id, e.aggregation
+          group by d.tenant_id, d.id, d.starts_at, d.aggregation, y.day) e
+    group by e.tenant_id, e.id, e.starts_at, e.aggregation
 ), noted as (
-    insert into quota_counters as c (tenant_id, quota_id, starts_at, used, measured_at)
-    select d.tenant_id, d.id, d.starts_at, coalesce(m.value, 0), now()
-    from due d left join measured m on m.tenant_id = d.tenant_id and m.id = d.id
-    order by d.tenant_id, d.id
-    on conflict (tenant_id, quota_id, starts_at) do update set used = excluded.used, measured_at = excluded.measured_at
+    update quota_counters c
+    set used = coalesce(m.value, 0), measured_at = case when d.over then 'infinity' else now() end
+    from due d left join measured m on m.tenant_id = d.tenant_id and m.id = d.id and m.starts_at = d.starts_at
+    where c.tenant_id = d.tenant_id and c.quota_id = d.id and c.starts_at = d.starts_at
     returning 1
 )
 select count(*) as done from noted

@@ -34,7 +34,9 @@ static bool measure(struct job *job)
 
 static bool watch(struct job *job)
 {
-    return job_in_batches(job, &statement_expire_reservations) &&
+    session_begin(job->session);
+    PQclear(session_run_named(job->session, &statement_open_quota_windows, NULL));
+    return job_commit(job) && job_in_batches(job, &statement_expire_reservations) &&
            job_in_batches(job, &statement_keep_observed_quotas) && measure(job);
 }
 

@@ -1,5 +1,7 @@
 """Levels that are held over time: what a series comes to in every window, against a plain integration."""
 
+import concurrent.futures
+import contextlib
 import datetime
 import os
 import random
@@ -271,6 +273,63 @@ class Levels(LevelTest):
         self.receipt([self.level("b", last, "1")])
         self.assertEqual(self.database().value(f"""
             select count(*) from level_series where meter_id = '{self.meter["id"]}' and counted_to < running_month()"""), 0)
+
+    def test_bug_0130_many_series_of_a_resource_are_found_one_by_one(self):
+        meter = self.make_meter("time_weighted", event_type=self.meter["event_type"], dimensions=["region"])
+        read = "select idx_tup_fetch + seq_tup_read from pg_stat_user_tables where relname = 'level_series'"
+
+        def send(turn):
+            self.receipt([self.level(f"{turn}-{n}", self.now, None, data={"value": "1", "region": f"{turn}-{n}"}) for n in range(1000)])
+            self.database().execute("select pg_stat_force_next_flush()")
+            self.eventually(lambda: self.database().value("select n_tup_ins from pg_stat_user_tables where relname = 'level_series'")
+                            >= 1000 * (turn + 1))
+            return self.database().value(read)
+
+        before = send(0)
+        self.assertLess(send(1) - before, 100 * 1000)
+
+    @contextlib.contextmanager
+    def holding(self, lock):
+        """Another transaction holds a lock meanwhile."""
+        asleep = "from pg_stat_activity where wait_event = 'PgSleep'"
+        holder = threading.Thread(target=self.database().script, args=(f"begin; select {lock}; select pg_sleep(60)", False))
+        holder.start()
+        try:
+            self.eventually(lambda: self.database().value(f"select count(*) {asleep}") == 1)
+            yield
+        finally:
+            self.database().execute(f"select pg_terminate_backend(pid) {asleep}")
+            holder.join()
+
+    def waiting(self, call):
+        """What a call answers, and whether it was seen to wait for a lock until then."""
+        seen = False
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(call)
+            while not answer.done():
+                seen = seen or self.database().value("select count(*) from pg_locks where not granted") > 0
+            return answer.result(), seen
+
+    def test_bug_0131_who_holds_a_month_waits_for_no_earlier_one(self):
+        began = month(1)[1] + datetime.timedelta(days=3)
+        self.receipt([self.level("a", began, "2")])
+        put_back(self.database(), self.meter, began.isoformat())
+        with self.holding(f"lock_period_exclusive('{month(1)[0]}')"):
+            answer, waited = self.waiting(lambda: self.send([self.level("b", self.now, "0")]))
+            self.expect(answer, 503, "overloaded")
+            self.assertFalse(waited)
+        self.receipt([self.level("b", self.now, "0")])
+        self.check([(began, Fraction(2)), (self.now, Fraction(0))], began, self.now)
+
+    def test_bug_0132_what_ends_waits_for_a_meter_that_is_being_made(self):
+        resource = self.resource(self.platform, "software", tenant=self.tenant_document["id"])
+
+        def terminate():
+            self.act(resource, "terminate")
+            return self.database().value("select count(*) from pg_stat_activity where query like '%for attempt in%' "
+                                         "and pid <> pg_backend_pid()")
+
+        self.assertEqual(self.behind("select lock_meters_exclusive()", "resource_act", terminate), [0])
 
     def test_bug_0115_what_is_computed_back_is_not_forgotten_meanwhile(self):
         long_ago = self.now - datetime.timedelta(days=395)

@@ -418,6 +418,42 @@ class Bugs(QuotaTest):
         self.eventually(lambda: self.window(quota)[0] == "0")
         self.assertEqual(self.alerts(quota), [])
 
+    def yesterday(self):
+        """An instant of it, of the platform's days."""
+        noon = datetime.datetime.now(SHANGHAI).replace(hour=12, minute=0, second=0, microsecond=0)
+        return noon - datetime.timedelta(days=1)
+
+    def made_yesterday(self, quota):
+        """As if it had been made then, and nothing had measured it since."""
+        self.database().execute(f"""
+            begin;
+            delete from quota_counters where quota_id = '{quota["id"]}';
+            update quotas set first_window = first_window - interval '1 day' where id = '{quota["id"]}';
+            commit""")
+
+    def test_bug_0128_what_a_window_had_when_it_ended_is_measured(self):
+        peak = self.make_meter("max", event_type=self.meter["event_type"])
+        self.receipt([self.event("a", "4", time=self.yesterday().isoformat()), self.event("b", "1")])
+        quota = self.quota("5", "soft", self.owner, meter=peak, period="day")
+        self.made_yesterday(quota)
+        self.watch()
+        self.assertEqual(self.alerts(quota), [(80, "4")])
+        self.assertEqual(self.window(quota)[0], "1")
+
+    def test_bug_0129_what_comes_after_the_end_of_a_window_is_measured(self):
+        peak = self.make_meter("max", event_type=self.meter["event_type"])
+        held = self.make_meter("time_weighted", event_type=self.meter["event_type"], divide_by="3600")
+        quotas = [self.quota("5", "soft", self.owner, meter=each, period="day") for each in (peak, held)]
+        for quota in quotas:
+            self.made_yesterday(quota)
+        self.watch()
+        self.assertEqual([self.alerts(quota) for quota in quotas], [[], []])
+        self.receipt([self.event("a", "4", time=self.yesterday().isoformat()),
+                      self.event("b", "0", time=(self.yesterday() + datetime.timedelta(hours=1)).isoformat())])
+        self.watch()
+        self.assertEqual([self.alerts(quota) for quota in quotas], [[(80, "4")], [(80, "4")]])
+        self.assertEqual(self.database().value("select count(*) from quota_changes"), 0)
+
     def test_bug_0123_quotas_are_bounded(self):
         for _ in range(10):
             self.quota("10", "soft", self.owner)
