@@ -247,6 +247,7 @@ static bool settings_write(const struct cluster *cluster, uint64_t version,
     struct buffer text = buffer_make(FILE_LIMIT);
 
     cluster_path(cluster, "log", log);
+    /* backend_flush_after: else a checkpoint finds most of it to sync at once, and commits wait. */
     buffer_append_text(&text, "# Written by bccd at each start. Settings of your own go into "
                               "postgresql.conf,\n# behind the line that includes this file.\n"
                               "listen_addresses = ''\n"
@@ -255,6 +256,7 @@ static bool settings_write(const struct cluster *cluster, uint64_t version,
                               "shared_buffers = 128MB\n"
                               "password_encryption = scram-sha-256\n"
                               "synchronous_commit = on\n"
+                              "backend_flush_after = 256kB\n"
                               "idle_in_transaction_session_timeout = 10min\n"
                               "jit = off\n"
                               "timezone = 'UTC'\n"
