@@ -100,6 +100,7 @@ static bool make(struct account_line *item, char problem[LINE_PROBLEM_SIZE])
 {
     const PGresult *rows = item->rows;
     json_t *events = column_json(rows, item->row, "events");
+    json_t *groups = column_json(rows, item->row, "groups");
     const struct line_request request = {
         .charge = item->charge,
         .active_days = result_number(rows, item->row, "active_days"),
@@ -107,11 +108,13 @@ static bool make(struct account_line *item, char problem[LINE_PROBLEM_SIZE])
         .quantity = result_text(rows, item->row, "quantity"),
         .already = account_text(item, "already"),
         .events = events,
+        .groups = groups,
         .tax_rate = result_text(rows, item->row, "tax_rate"),
     };
     bool made = line_make(&request, &item->line, problem);
 
     json_decref(events);
+    json_decref(groups);
     return made;
 }
 
@@ -243,13 +246,21 @@ bool account_lines(const PGresult *rows,
     return good;
 }
 
+/* The arrays within a column's. */
+static size_t parts(const PGresult *rows, int row, const char *column)
+{
+    size_t count = 0;
+
+    for (const char *at = result_text(rows, row, column); (at = strchr(at, '[')) != NULL; at++)
+        count++;
+    return count;
+}
+
 bool account_too_large(const PGresult *rows)
 {
     size_t size = (size_t)PQntuples(rows);
 
     for (int row = 0; row < PQntuples(rows); row++)
-        for (const char *at = result_text(rows, row, "events"); (at = strchr(at, '[')) != NULL;
-             at++)
-            size++;
+        size += parts(rows, row, "events") + parts(rows, row, "groups");
     return size > ACCOUNT_AT_ONCE;
 }

@@ -75,13 +75,23 @@ with month as (
           and s.period < m.period) p
     cross join lateral held_in(:tenant, array[l.meter_id], p.period, 'infinity', '-infinity') h -- nothing that is held now
     where h.resource_id = l.resource_id and to_char(h.slot at time zone m.time_zone, 'YYYY-MM') = l.own_month
+), dated as (
+    select p.resource_id, {{assignment_at :tenant, p.resource_id, p.slot}} as number, p.meter_id, p.own_month,
+           p.now, p.before, p.slot, p.dimensions, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.member,
+           m.time_zone
+    from month m cross join part p
+), grouped as materialized (
+    -- Of a matrix: what adds up, under each combination of the meter's dimensions.
+    select d.resource_id, d.number, d.meter_id, d.own_month, d.dimensions,
+           sum(case meter.aggregation when 'count' then d.count else d.total end) filter (where d.now) as whole,
+           sum(case meter.aggregation when 'count' then d.count else d.total end) filter (where d.before) as already
+    from dated d join meters meter on meter.id = d.meter_id
+    where meter.code = any (array(select c.charge ->> 'meter' from charged c where c.charge -> 'price' ->> 'model' = 'matrix'))
+    group by d.resource_id, d.number, d.meter_id, d.own_month, d.dimensions
 ), usage as (
     select u.resource_id, u.number, u.meter_id, u.own_month,
            {{usage_value meter, u, u.now, u.time_zone}} as whole, {{usage_value meter, u, u.before, u.time_zone}} as already
-    from (select p.resource_id, {{assignment_at :tenant, p.resource_id, p.slot}} as number, p.meter_id, p.own_month,
-                 p.now, p.before, p.slot, p.dimensions, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.member,
-                 m.time_zone
-          from month m cross join part p) u
+    from dated u
     join meters meter on meter.id = u.meter_id
     group by u.resource_id, u.number, u.meter_id, u.own_month, u.time_zone, meter.aggregation, meter.source, meter.divide_by
     having bool_or(u.now <> u.before) and (sum(u.count) filter (where u.now) <> 0 or bool_or(u.before))
@@ -159,6 +169,15 @@ with month as (
                  and event_passes(e.data, meter.filters)
                  and batch_is_counted(e.batch, meter.first_batch, (select b.computed_to from back_computations b where b.meter_id = meter.id))
                  and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events,
+           case when c.charge -> 'price' ->> 'model' = 'matrix' then (
+               select json_agg(json_build_array(
+                          array(select g.dimensions[array_position(meter.dimensions, d.name)]
+                                from jsonb_array_elements_text(c.charge -> 'price' -> 'dimensions') with ordinality d(name, place)
+                                order by d.place),
+                          coalesce(g.already, 0)::text, coalesce(g.whole, 0)::text) order by g.dimensions)::text
+               from grouped g
+               where g.resource_id = i.resource_id and g.number = i.number and g.meter_id = i.meter_id
+                 and g.own_month = i.own_month) end as groups,
            null as credit
     from month m
     cross join item i
@@ -175,13 +194,13 @@ with month as (
 )
 select b.place, b.resource_id, b.offering_id, b.plan_id, b.plan_version, b.charge_code, b.kind, b.charge, b.description,
        b.description_en, b.correction_of, b.quantity, b.already, b.active_days, b.period_days, b.meter_id, b.creditable,
-       b.unit, b.service_starts_at, b.service_ends_at, b.tax_category, b.tax_rate, b.events, b.credit, 0 as after
+       b.unit, b.service_starts_at, b.service_ends_at, b.tax_category, b.tax_rate, b.events, b.groups, b.credit, 0 as after
 from billed b
 union all
 select f.place, r.id, r.offering_id, a.plan_id, a.plan_version, f.code, 'fee', f.charge::text,
        {{fee_text f, '逾期占用费', '遗失赔偿', '损坏赔偿', r}}, {{fee_text f, 'Overdue', 'Loss', 'Damage', r}},
        null, f.quantity::text, null, null, null, null, null, case f.code when 'overdue' then 'Days' else 'Units' end,
-       instant_text(f.starts_at), instant_text(f.ends_at), o.tax_category, trim_scale(tax.rate)::text, null, null, 1
+       instant_text(f.starts_at), instant_text(f.ends_at), o.tax_category, trim_scale(tax.rate)::text, null, null, null, 1
 from month m
 cross join lateral (
     select c.place, c.resource_id, c.code, c.asset_tag, c.quantity, c.last_day,
@@ -204,7 +223,7 @@ select d.place, r.id, r.offering_id, d.plan_id, d.plan_version, 'service-credit-
        {{credit_text d, m, 'Service credit · ', 'interruption', 'late installation', ' minutes', r}},
        case when d.month < m.period then d.month end, null, null, null, null, null, null, 'Minutes',
        instant_text(period_start(d.month, m.time_zone)), instant_text(period_end(d.month, m.time_zone)),
-       d.tax_category, trim_scale(d.tax_rate)::text, null, d.credit::text, 2
+       d.tax_category, trim_scale(d.tax_rate)::text, null, null, d.credit::text, 2
 from month m cross join service_credits_due(:tenant, m.period) d
 join resources r on r.tenant_id = :tenant and r.id = d.resource_id
 order by after, place

@@ -73,8 +73,7 @@ static bool price_values(const struct line_request *request, const struct price 
     return good;
 }
 
-/* What was priced before comes off: late usage costs what the whole costs now, less what was
- * billed. */
+/* What was priced before comes off. */
 static void take_off(struct price_result *whole, struct price_result *before)
 {
     char text[NUMBER_TEXT_SIZE];
@@ -88,45 +87,74 @@ static void take_off(struct price_result *whole, struct price_result *before)
     price_result_end(before);
 }
 
-static bool price_single_events(const struct line_request *request, const struct price *price,
-                                struct price_result *result, char problem[LINE_PROBLEM_SIZE])
+/* The groups as they count now, or as they were billed before. */
+static bool price_sums(const struct line_request *request, const struct price *price,
+                       bool billed_before, struct price_result *result,
+                       char problem[LINE_PROBLEM_SIZE])
 {
-    struct price_result before;
+    size_t count = 0, all = json_array_size(request->groups);
+    struct price_group *groups = memory_allocate(all + 1, sizeof *groups);
+    bool good = true;
 
-    if (!price_values(request, price, false, result, problem))
-        return false;
-    if (request->already != NULL) {
-        if (!price_values(request, price, true, &before, problem)) {
-            price_result_end(result);
-            return false;
-        }
-        take_off(result, &before);
+    while (good && count < all) {
+        const json_t *group = json_array_get(request->groups, count);
+        const json_t *values = json_array_get(group, 0);
+        for (size_t i = 0; i < price_dimension_count(price); i++)
+            groups[count].values[i] = json_string_value(json_array_get(values, i));
+        number_start(&groups[count].quantity);
+        good = read_number(request, json_string_value(json_array_get(group, billed_before ? 1 : 2)),
+                           &groups[count++].quantity, problem);
     }
-    return true;
+    if (good)
+        price_groups(price, groups, count, result);
+    for (size_t i = 0; i < count; i++)
+        number_end(&groups[i].quantity);
+    memory_free(groups);
+    return good;
 }
 
-static bool price_metered(const struct line_request *request, const struct price *price,
-                          struct price_result *result, char problem[LINE_PROBLEM_SIZE])
+static bool price_total(const struct line_request *request, const struct price *price,
+                        bool billed_before, struct price_result *result,
+                        char problem[LINE_PROBLEM_SIZE])
 {
     struct number quantity, already;
-    struct price_result before;
-    bool late = request->already != NULL;
 
     number_start(&quantity);
     number_start(&already);
-    bool good = read_number(request, request->quantity, &quantity, problem) &&
-                (!late || read_number(request, request->already, &already, problem));
+    bool good =
+        read_number(request, request->quantity, &quantity, problem) &&
+        (request->already == NULL || read_number(request, request->already, &already, problem));
     if (good) {
         number_add(&quantity, &quantity, &already);
-        price_quantity(price, &quantity, result);
-    }
-    if (good && late) {
-        price_quantity(price, &already, &before);
-        take_off(result, &before);
+        price_quantity(price, billed_before ? &already : &quantity, result);
     }
     number_end(&quantity);
     number_end(&already);
     return good;
+}
+
+/* What came late costs what the whole costs now, less what was billed. */
+static bool price_usage_charge(const struct line_request *request, const struct price *price,
+                               struct price_result *result, char problem[LINE_PROBLEM_SIZE])
+{
+    static bool (*const ways[])(const struct line_request *, const struct price *, bool,
+                                struct price_result *, char problem[LINE_PROBLEM_SIZE]) = {
+        [PRICE_OF_QUANTITY] = price_total,
+        [PRICE_OF_EVENTS] = price_values,
+        [PRICE_OF_GROUPS] = price_sums,
+    };
+    struct price_result before;
+
+    if (!ways[price_usage(price)](request, price, false, result, problem))
+        return false;
+    if (request->already == NULL)
+        return true;
+    if (!ways[price_usage(price)](request, price, true, &before, problem)) {
+        price_result_end(result);
+        return false;
+    }
+    take_off(result, &before);
+    return true;
 }
 
 static void price_recurring(const struct line_request *request, const struct price *price,
@@ -168,8 +196,7 @@ static bool price_charge(const struct line_request *request, const struct price 
         return true;
     }
     snprintf(line->quantity, sizeof line->quantity, "%s", request->quantity);
-    return price_wants_events(price) ? price_single_events(request, price, result, problem)
-                                     : price_metered(request, price, result, problem);
+    return price_usage_charge(request, price, result, problem);
 }
 
 /* What a fee came from, which is its first step. */
@@ -209,6 +236,18 @@ static void write_result(const struct line_request *request, const struct price 
     line_write_money(&result->amount, request->tax_rate, line);
 }
 
+static bool within(const struct line_request *request, const char *what, const json_t *parts,
+                   size_t limit, char problem[LINE_PROBLEM_SIZE])
+{
+    if (json_array_size(parts) <= limit)
+        return true;
+    snprintf(problem, LINE_PROBLEM_SIZE,
+             "charge %.64s: %zu %s are more than the %zu that one line may price; use a price of "
+             "their sum",
+             text_of(request->charge, "code"), json_array_size(parts), what, limit);
+    return false;
+}
+
 bool line_make(const struct line_request *request, struct line *line,
                char problem[LINE_PROBLEM_SIZE])
 {
@@ -217,12 +256,9 @@ bool line_make(const struct line_request *request, struct line *line,
     struct price *price = price_read(json_object_get(request->charge, "price"), &wrong);
 
     memset(line, 0, sizeof *line);
-    if (json_array_size(request->events) > PRICE_EVENTS_LIMIT) {
-        snprintf(problem, LINE_PROBLEM_SIZE,
-                 "charge %.64s: %zu events are more than the %d that one line may price; use a "
-                 "price of their sum",
-                 text_of(request->charge, "code"), json_array_size(request->events),
-                 PRICE_EVENTS_LIMIT);
+    if (!within(request, "events", request->events, PRICE_EVENTS_LIMIT, problem) ||
+        !within(request, "combinations of dimensions", request->groups, PRICE_GROUPS_LIMIT,
+                problem)) {
         price_free(&price);
         return false;
     }

@@ -23,6 +23,8 @@ struct line_request {
     const char *already;  /* of a correction: what the month was billed for before; else NULL */
     const json_t *events; /* percentage: [value, billed before, counts now] of each, in order of
                              time, then id */
+    const json_t *groups; /* matrix: [values of the price's dimensions, billed before, counts now]
+                             of each */
     const char *tax_rate; /* "0.06" */
 };
 

@@ -129,7 +129,7 @@ from plans p
 where p.id = :plan_id
 
 -- The first meter of a body's charges that is not there, or does not fit: a percentage prices events that are
--- summed, and what the platform counts by itself it counts for one kind of resource.
+-- summed, a matrix has dimensions of what adds up, and what the platform counts by itself it counts for one kind of resource.
 -- fragment: unfit_meter(kind)
 select min(c.meter) as meter
 from body, jsonb_to_recordset(body.charges) as c(meter text, price jsonb)
@@ -139,10 +139,13 @@ where c.meter is not null and not exists (
       and (c.price ->> 'model' <> 'percentage'
            or (m.source = 'events' and m.aggregation = 'sum' and m.divide_by is null
                and not exists (select from back_computations b where b.meter_id = m.id)))
+      and (c.price ->> 'model' <> 'matrix'
+           or (m.source = 'events' and m.aggregation in ('sum', 'count', 'time_weighted') and m.divide_by is null
+               and (c.price -> 'dimensions') <@ to_jsonb(m.dimensions)))
       and (m.source = 'events' or coalesce(m.resource_kind, 'broadband') = coalesce(kind, m.resource_kind, 'broadband')))
 
 -- fragment: unfit_detail(u)
-format('There is no meter %s, or it counts for another kind of resource, or it does not sum the values of events as they came, as a percentage wants; see GET /v1/meters.', u.meter)
+format('There is no meter %s, or it counts for another kind of resource, or it does not sum the values of events as they came, as a percentage wants, or it has no such dimensions of what adds up (sum, count, time_weighted, not divided), as a matrix wants; see GET /v1/meters.', u.meter)
 
 -- statement: create_plan keyed
 -- A plan begins with the draft of its first version. Every meter that a charge names must be there.

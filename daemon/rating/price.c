@@ -82,7 +82,7 @@ void price_quantity(const struct price *price, const struct number *quantity,
     struct working working;
 
     check_magic(price, PRICE_MAGIC);
-    check(!price_wants_events(price));
+    check(price_usage(price) == PRICE_OF_QUANTITY);
     working_start(&working);
     number_start(&result->billed_quantity);
     number_set(&result->billed_quantity, quantity);
@@ -100,10 +100,23 @@ void price_events(const struct price *price, const struct number *values, size_t
     struct working working;
 
     check_magic(price, PRICE_MAGIC);
-    check(price_wants_events(price) && count <= PRICE_EVENTS_LIMIT);
+    check(price_usage(price) == PRICE_OF_EVENTS && count <= PRICE_EVENTS_LIMIT);
     working_start(&working);
     number_start(&result->billed_quantity);
     price_percentage(price, values, count, &result->billed_quantity, &working);
+    finish(price, &working, result);
+}
+
+void price_groups(const struct price *price, const struct price_group *groups, size_t count,
+                  struct price_result *result)
+{
+    struct working working;
+
+    check_magic(price, PRICE_MAGIC);
+    check(price_usage(price) == PRICE_OF_GROUPS && count <= PRICE_GROUPS_LIMIT);
+    working_start(&working);
+    number_start(&result->billed_quantity);
+    price_matrix(price, groups, count, &result->billed_quantity, &working);
     finish(price, &working, result);
 }
 
@@ -115,10 +128,24 @@ void price_result_end(struct price_result *result)
     result->steps = NULL;
 }
 
-bool price_wants_events(const struct price *price)
+enum price_usage price_usage(const struct price *price)
 {
     check_magic(price, PRICE_MAGIC);
-    return price->model == MODEL_PERCENTAGE;
+    return price->model == MODEL_PERCENTAGE ? PRICE_OF_EVENTS
+           : price->model == MODEL_MATRIX   ? PRICE_OF_GROUPS
+                                            : PRICE_OF_QUANTITY;
+}
+
+size_t price_dimension_count(const struct price *price)
+{
+    check_magic(price, PRICE_MAGIC);
+    return price->dimension_count;
+}
+
+const char *price_dimension(const struct price *price, size_t i)
+{
+    check(i < price_dimension_count(price));
+    return price->dimensions[i];
 }
 
 bool price_unit_amount(const struct price *price, struct number *amount)

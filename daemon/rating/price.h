@@ -1,6 +1,6 @@
 /*
  * Prices as data, and the arithmetic that turns a quantity into an amount. Pure: no database, no
- * clock, no rounding but the one that a price itself asks for. The seven models and their modifiers
+ * clock, no rounding but the one that a price itself asks for. The eight models and their modifiers
  * are described in the contract (proto/openapi/price.yaml, schema Price).
  *
  * Order of the modifiers around every model: convert (divide_by), round, free units, price,
@@ -15,7 +15,14 @@
 
 #include "common/number.h"
 
-enum { PRICE_TIERS_LIMIT = 100, PRICE_EVENTS_LIMIT = 1000000, PRICE_STEPS_LIMIT = 10000 };
+enum {
+    PRICE_TIERS_LIMIT = 100,
+    PRICE_EVENTS_LIMIT = 1000000,
+    PRICE_STEPS_LIMIT = 10000,
+    PRICE_DIMENSIONS_LIMIT = 5,
+    PRICE_CELLS_LIMIT = 1000,
+    PRICE_GROUPS_LIMIT = 100000
+};
 
 struct price;
 
@@ -33,8 +40,13 @@ struct price_error {
 struct price *price_read(const json_t *document, struct price_error *error);
 void price_free(struct price **price);
 
-/* True for `percentage`, which wants the single events' values; others want a quantity. */
-bool price_wants_events(const struct price *price);
+/* What is priced: of `percentage` single events' values, of `matrix` quantities by dimensions. */
+enum price_usage { PRICE_OF_QUANTITY, PRICE_OF_EVENTS, PRICE_OF_GROUPS };
+enum price_usage price_usage(const struct price *price);
+
+/* The dimensions of groups, and the name of each, which belongs to the price. */
+size_t price_dimension_count(const struct price *price);
+const char *price_dimension(const struct price *price, size_t i);
 
 /* `steps` is the working (schema PriceStep), an array of objects {"step": "tier", "number": 1,
  * "from": "0", "to": "10", "quantity": "10", "unit_amount": "1.5", "flat_amount": "0", "amount":
@@ -46,15 +58,28 @@ struct price_result {
     json_t *steps;
 };
 
-/* Prices a quantity. For `flat` the quantity is the share of the period, 1 for a whole one. Not
- * where price_wants_events. The result is new, to be ended with price_result_end. */
+/* Prices a quantity. For `flat` the quantity is the share of the period, 1 for a whole one. Only
+ * for prices of one. The result is new, to be ended with price_result_end. */
 void price_quantity(const struct price *price, const struct number *quantity,
                     struct price_result *result);
 
-/* Prices events' values, at most PRICE_EVENTS_LIMIT, already in order of time, then id. Only where
- * price_wants_events. The first PRICE_STEPS_LIMIT events have a step each, the others one together.
+/* Prices events' values, at most PRICE_EVENTS_LIMIT, already in order of time, then id. Only for
+ * prices of events. The first PRICE_STEPS_LIMIT events have a step each, the others one together.
  * The result as for price_quantity. */
 void price_events(const struct price *price, const struct number *values, size_t count,
+                  struct price_result *result);
+
+/* What was used under the values of the price's dimensions, in their order; NULL where events had
+ * none. */
+struct price_group {
+    const char *values[PRICE_DIMENSIONS_LIMIT];
+    struct number quantity;
+};
+
+/* Prices groups, at most PRICE_GROUPS_LIMIT, in any order. Only for prices of groups. The result as
+ * for price_quantity.
+ */
+void price_groups(const struct price *price, const struct price_group *groups, size_t count,
                   struct price_result *result);
 
 void price_result_end(struct price_result *result);

@@ -5,6 +5,7 @@
  * Invariants
  * - A field that was not given is 0 and `given` says so; no field is negative.
  * - `tiers` ascend strictly by `up_to`; the last one alone is open.
+ * - No two `cells` say the same; the last one alone takes everything.
  */
 #ifndef DAEMON_RATING_PRICE_INTERNAL_H
 #define DAEMON_RATING_PRICE_INTERNAL_H
@@ -24,6 +25,7 @@ enum price_model {
     MODEL_PACKAGE,
     MODEL_PERCENTAGE,
     MODEL_GRADUATED_PERCENTAGE,
+    MODEL_MATRIX,
     MODEL_COUNT
 };
 
@@ -53,6 +55,17 @@ struct price_tier {
     struct number flat_amount;
 };
 
+/* What a cell wants of a dimension: anything, one text, or that events had none. */
+struct price_match {
+    bool any;
+    char *text; /* owned; NULL: none */
+};
+
+struct price_cell {
+    struct price_match matches[PRICE_DIMENSIONS_LIMIT];
+    struct number unit_amount;
+};
+
 struct price {
     unsigned magic;
     enum price_model model;
@@ -62,6 +75,10 @@ struct price {
     enum rounding rounding;
     size_t tier_count;
     struct price_tier *tiers; /* owned */
+    size_t dimension_count;
+    char *dimensions[PRICE_DIMENSIONS_LIMIT]; /* owned */
+    size_t cell_count;
+    struct price_cell *cells; /* owned */
 };
 
 enum { PRICE_MAGIC = 0x50524943 };
@@ -110,6 +127,10 @@ void price_graduated(const struct price *price, const struct number *quantity,
                      struct working *working);
 void price_volume(const struct price *price, const struct number *quantity,
                   struct working *working);
+
+/* Prices the groups, by cells, into the working; `billed` becomes the sum of what was priced. */
+void price_matrix(const struct price *price, const struct price_group *groups, size_t count,
+                  struct number *billed, struct working *working);
 
 /* Prices the events into the working; `billed` becomes the sum of what was priced. */
 void price_percentage(const struct price *price, const struct number *values, size_t count,

@@ -39,6 +39,7 @@ static const char *const models[MODEL_COUNT] = {
     [MODEL_PACKAGE] = "package",
     [MODEL_PERCENTAGE] = "percentage",
     [MODEL_GRADUATED_PERCENTAGE] = "graduated_percentage",
+    [MODEL_MATRIX] = "matrix",
 };
 
 static const char *const roundings[] = {
@@ -81,6 +82,8 @@ static bool field_known(const struct price *price, const char *name)
         return true;
     if (strcmp(name, "tiers") == 0)
         return has_tiers(price);
+    if (strcmp(name, "dimensions") == 0 || strcmp(name, "cells") == 0)
+        return price->model == MODEL_MATRIX;
     for (size_t i = 0; i < FIELD_COUNT; i++)
         if (strcmp(name, fields[i].name) == 0)
             return (fields[i].models & ONLY(price->model)) != 0;
@@ -149,6 +152,7 @@ static bool read_price(struct price *price, const json_t *document, struct price
            read_fields(price, document, error) && read_round(price, document, error) &&
            (!has_tiers(price) ||
             price_read_tiers(price, json_object_get(document, "tiers"), error)) &&
+           (price->model != MODEL_MATRIX || price_read_matrix(price, document, error)) &&
            limits_agree(price, FIELD_MINIMUM_AMOUNT, FIELD_MAXIMUM_AMOUNT, error) &&
            limits_agree(price, FIELD_PER_EVENT_MIN, FIELD_PER_EVENT_MAX, error);
 }
@@ -180,6 +184,14 @@ void price_free(struct price **price)
         number_end(&old->tiers[i].flat_amount);
     }
     memory_free(old->tiers);
+    for (size_t i = 0; i < old->cell_count; i++) {
+        number_end(&old->cells[i].unit_amount);
+        for (size_t j = 0; j < PRICE_DIMENSIONS_LIMIT; j++)
+            memory_free(old->cells[i].matches[j].text);
+    }
+    memory_free(old->cells);
+    for (size_t i = 0; i < old->dimension_count; i++)
+        memory_free(old->dimensions[i]);
     old->magic = 0;
     memory_free(old);
     *price = NULL;

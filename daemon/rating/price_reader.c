@@ -11,7 +11,7 @@ static const struct {
 } problems[] = {
     [PRICE_NOT_OBJECT] = {"price_not_object", "A price is a JSON object."},
     [MODEL_UNKNOWN] = {"model_unknown", "The model must be flat, unit, graduated, volume, package, "
-                                        "percentage or graduated_percentage."},
+                                        "percentage, graduated_percentage or matrix."},
     [FIELD_UNKNOWN] = {"field_unknown", "The price's model has no such field."},
     [FIELD_MISSING] = {"field_missing", "The price's model needs this field."},
     [NUMBER_REAL] = {"number_must_be_string",
@@ -30,9 +30,19 @@ static const struct {
                              "0."},
     [TIER_OPEN_TOO_EARLY] = {"tier_open_too_early", "Only the last tier can be open."},
     [TIERS_LAST_NOT_OPEN] = {"tiers_last_not_open", "The last tier must be open: null."},
+    [DIMENSIONS_INVALID] = {"dimensions_invalid",
+                            "Dimensions are an array of 1 to 5 names, each of them once."},
+    [CELLS_INVALID] = {"cells_invalid", "Cells are an array of 1 to 1000 objects."},
+    [CELL_VALUE_INVALID] = {"cell_value_invalid",
+                            "A cell's values are an object of the price's dimensions: texts of at "
+                            "most 256 bytes, or null for events without one."},
+    [CELL_GIVEN_TWICE] = {"cell_given_twice", "A cell before it has the same values."},
+    [CELL_OPEN_TOO_EARLY] = {"cell_open_too_early", "Only the last cell can be for all else: {}."},
+    [CELLS_LAST_NOT_OPEN] = {"cells_last_not_open", "The last cell must be for all else: {}."},
 };
 
-_Static_assert(PRICE_TIERS_LIMIT == 100 && FREE_EVENTS_LIMIT == 1000000000,
+_Static_assert(PRICE_TIERS_LIMIT == 100 && FREE_EVENTS_LIMIT == 1000000000 &&
+                   PRICE_DIMENSIONS_LIMIT == 5 && PRICE_CELLS_LIMIT == 1000,
                "the details above name the limits");
 
 bool price_refuse(struct price_error *error, enum price_problem problem, struct price_place place)

@@ -28,14 +28,20 @@ enum price_problem {
     TIERS_INVALID,
     TIERS_NOT_ASCENDING,
     TIER_OPEN_TOO_EARLY,
-    TIERS_LAST_NOT_OPEN
+    TIERS_LAST_NOT_OPEN,
+    DIMENSIONS_INVALID,
+    CELLS_INVALID,
+    CELL_VALUE_INVALID,
+    CELL_GIVEN_TWICE,
+    CELL_OPEN_TOO_EARLY,
+    CELLS_LAST_NOT_OPEN
 };
 
 enum price_rule { NOT_NEGATIVE, POSITIVE, PERCENT, COUNT };
 
 /* Where in the document a reader is. */
 struct price_place {
-    const char *parent; /* "" or "/tiers/7" */
+    const char *parent; /* "", "/tiers/7" or "/cells/7/values" */
     const char *name;   /* NULL: the parent itself */
 };
 
@@ -49,5 +55,8 @@ bool price_read_number(const json_t *value, enum price_rule rule, struct price_p
 
 /* Reads the tiers into a price whose model has them. */
 bool price_read_tiers(struct price *price, const json_t *array, struct price_error *error);
+
+/* Reads dimensions and cells into a matrix. */
+bool price_read_matrix(struct price *price, const json_t *document, struct price_error *error);
 
 #endif

@@ -1,4 +1,5 @@
 #include <stdio.h>
+#include <string.h>
 
 #include "common/memory.h"
 #include "daemon/http/request.h"
@@ -17,36 +18,78 @@ static void read_number(const json_t *value, struct number *number)
     number_parse(number, slice_of(json_string_value(value)));
 }
 
-static void apply(const struct price *price, const json_t *body, struct price_result *result)
+static void apply_quantity(const struct price *price, const json_t *given,
+                           struct price_result *result)
 {
-    const json_t *events = json_object_get(body, "events");
-    size_t count = json_array_size(events);
+    struct number quantity;
+
+    number_start(&quantity);
+    read_number(given, &quantity);
+    price_quantity(price, &quantity, result);
+    number_end(&quantity);
+}
+
+static void apply_events(const struct price *price, const json_t *given,
+                         struct price_result *result)
+{
+    size_t count = json_array_size(given);
     struct number *values = memory_allocate(count + 1, sizeof *values);
 
-    for (size_t i = 0; i <= count; i++) {
+    for (size_t i = 0; i < count; i++) {
         number_start(&values[i]);
-        if (i < count)
-            read_number(json_array_get(events, i), &values[i]);
+        read_number(json_array_get(given, i), &values[i]);
     }
-    if (events == NULL)
-        read_number(json_object_get(body, "quantity"), &values[0]);
-    if (events == NULL)
-        price_quantity(price, &values[0], result);
-    else
-        price_events(price, values, count, result);
-    for (size_t i = 0; i <= count; i++)
+    price_events(price, values, count, result);
+    for (size_t i = 0; i < count; i++)
         number_end(&values[i]);
     memory_free(values);
 }
 
+static void apply_groups(const struct price *price, const json_t *given,
+                         struct price_result *result)
+{
+    size_t count = json_array_size(given);
+    struct price_group *groups = memory_allocate(count + 1, sizeof *groups);
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *group = json_array_get(given, i), *values = json_object_get(group, "values");
+        for (size_t j = 0; j < price_dimension_count(price); j++)
+            groups[i].values[j] =
+                json_string_value(json_object_get(values, price_dimension(price, j)));
+        number_start(&groups[i].quantity);
+        read_number(json_object_get(group, "quantity"), &groups[i].quantity);
+    }
+    price_groups(price, groups, count, result);
+    for (size_t i = 0; i < count; i++)
+        number_end(&groups[i].quantity);
+    memory_free(groups);
+}
+
+/* How the body names what is priced, and who does it. */
+static const struct {
+    const char *name;
+    void (*apply)(const struct price *price, const json_t *given, struct price_result *result);
+    const char *detail;
+} usages[] = {
+    [PRICE_OF_QUANTITY] = {"quantity", apply_quantity,
+                           "This price is of a quantity: give \"quantity\" alone."},
+    [PRICE_OF_EVENTS] = {"events", apply_events,
+                         "This price is of single events: give \"events\" alone."},
+    [PRICE_OF_GROUPS] = {"groups", apply_groups,
+                         "This price is of dimensions: give \"groups\" alone."},
+};
+
+enum { USAGES = sizeof usages / sizeof usages[0] };
+
 static enum step answer(struct request *request, const struct price *price)
 {
     char amount[NUMBER_TEXT_SIZE], rounded[NUMBER_TEXT_SIZE];
+    enum price_usage usage = price_usage(price);
     struct price_result result;
     json_t *document;
     enum step next;
 
-    apply(price, request_body(request), &result);
+    usages[usage].apply(price, json_object_get(request_body(request), usages[usage].name), &result);
     number_write(&result.amount, amount);
     number_write_fixed(&result.amount, CURRENCY_DIGITS, rounded);
     document = json_pack("{s:s, s:s, s:O}", "amount", amount, "currency_amount", rounded, "steps",
@@ -69,11 +112,47 @@ static enum step refuse(struct request *request, const char *pointer, const char
     return request_refuse_at(request, "validation_failed", errors);
 }
 
+static bool has_dimension(const struct price *price, const char *name)
+{
+    for (size_t i = 0; i < price_dimension_count(price); i++)
+        if (strcmp(price_dimension(price, i), name) == 0)
+            return true;
+    return false;
+}
+
+/* The first value of a group that the price has no dimension for; NULL where there is none. */
+static const char *stray_value(struct request *request, const struct price *price)
+{
+    const json_t *groups = json_object_get(request_body(request), "groups");
+
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        json_t *values = json_object_get(json_array_get(groups, i), "values");
+        for (void *at = json_object_iter(values); at != NULL;
+             at = json_object_iter_next(values, at))
+            if (!has_dimension(price, json_object_iter_key(at)))
+                return arena_format(request_arena(request), "/groups/%zu/values", i);
+    }
+    return NULL;
+}
+
+static enum step check_and_answer(struct request *request, const struct price *price)
+{
+    enum price_usage wanted = price_usage(price);
+    const char *stray;
+
+    for (size_t i = 0; i < USAGES; i++)
+        if ((json_object_get(request_body(request), usages[i].name) != NULL) != (i == wanted))
+            return refuse(request, arena_format(request_arena(request), "/%s", usages[wanted].name),
+                          "missing_field", usages[wanted].detail);
+    stray = stray_value(request, price);
+    return stray == NULL ? answer(request, price)
+                         : refuse(request, stray, "unknown_field",
+                                  "A group's values are of the price's dimensions.");
+}
+
 enum step operation_preview_price(struct request *request)
 {
     const json_t *body = request_body(request);
-    bool events = json_object_get(body, "events") != NULL;
-    bool quantity = json_object_get(body, "quantity") != NULL;
     struct price_error wrong;
     struct price *price = price_read(json_object_get(body, "price"), &wrong);
     enum step next;
@@ -81,13 +160,7 @@ enum step operation_preview_price(struct request *request)
     if (price == NULL)
         return refuse(request, arena_format(request_arena(request), "/price%s", wrong.pointer),
                       wrong.code, wrong.detail);
-    bool wants_events = price_wants_events(price);
-    if (events != wants_events || quantity == wants_events)
-        next = refuse(request, wants_events ? "/events" : "/quantity", "missing_field",
-                      wants_events ? "This price is of single events: give \"events\" alone."
-                                   : "This price is of a quantity: give \"quantity\" alone.");
-    else
-        next = answer(request, price);
+    next = check_and_answer(request, price);
     price_free(&price);
     return next;
 }

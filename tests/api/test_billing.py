@@ -49,6 +49,22 @@ class PreviewTest(ApiTest):
         self.expect(answer, 422, "validation_failed")
         self.assertEqual(answer.json["errors"][0]["pointer"], "/events")
 
+    def test_a_matrix_prices_groups(self):
+        matrix = {"model": "matrix", "dimensions": ["region"], "cells": [
+            {"values": {"region": "hk"}, "unit_amount": "3"}, {"values": {"region": None}, "unit_amount": "2"},
+            {"values": {}, "unit_amount": "1"}]}
+
+        def preview(**body):
+            return self.platform.post("/v1/prices/preview", {"price": matrix, **body})
+
+        groups = [{"values": {"region": "hk"}, "quantity": "1.5"}, {"values": {}, "quantity": 10}, {"values": {"region": ""}, "quantity": "100"}]
+        self.assertEqual(self.expect(preview(groups=groups), 200)["amount"], "124.5")
+        for pointer, body in (("/groups", {"quantity": "1"}), ("/groups", {}), ("/groups", {"groups": groups, "events": []}),
+                              ("/groups/0/values", {"groups": [{"values": {"colour": "red"}, "quantity": "1"}]})):
+            answer = preview(**body)
+            self.expect(answer, 422, "validation_failed")
+            self.assertEqual(answer.json["errors"][0]["pointer"], pointer)
+
 
 class CatalogTest(ApiTest):
     def test_a_plan_is_refused_with_every_pointer(self):
@@ -105,6 +121,29 @@ class CatalogTest(ApiTest):
         self.expect(self.platform.get(f"/v1/plans/{plan['id']}"), 200)
         self.assertEqual(self.expect(self.platform.post(f"/v1/plans/{plan['id']}/retire"), 200)["state"], "retired")
         self.expect(self.platform.post(f"/v1/plans/{plan['id']}/retire"), 409, "state_conflict")
+
+
+    def test_a_matrix_wants_dimensions_of_what_adds_up(self):
+        offering = self.offer("software")["offering"]
+
+        def plan(meter, *dimensions):
+            return self.platform.post("/v1/plans", {
+                "offering_id": offering["id"], "code": unique("plan"), "name": "x", "charges": [
+                    {"code": "a", "name": "a", "kind": "usage", "meter": meter, "price": {
+                        "model": "matrix", "dimensions": dimensions, "cells": [{"values": {}, "unit_amount": "1"}]}}]})
+
+        def meter(**fields):
+            return self.expect(self.platform.post("/v1/meters", {
+                "code": unique("meter"), "name": "x", "event_type": unique("type"), "value_property": "v", "unit": "X",
+                "dimensions": ["region", "class"], **fields}), 201)["code"]
+
+        good = meter(aggregation="sum")
+        for dimensions in (["region"], ["class", "region"]):
+            self.expect(plan(good, *dimensions), 201)
+        self.expect(plan(meter(aggregation="time_weighted"), "class"), 201)
+        for wrong, dimension in ((good, "colour"), (meter(aggregation="max"), "region"),
+                                 (meter(aggregation="sum", divide_by="10"), "region"), ("seat-days", "region")):
+            self.expect(plan(wrong, dimension), 422, "meter_unknown")
 
 
 class MonthTest(ApiTest):
@@ -356,7 +395,7 @@ class GateTest(MonthTest):
 
 
 class TestHighWater(MonthTest):
-    settings = {"log_level": "warning", "workers": "1"}
+    settings = {"log_level": "warning", "workers": "2"}
     test_two_months = None
 
     def test_a_month_costs_the_most_seats_that_it_had(self):
@@ -397,6 +436,51 @@ class TestHighWater(MonthTest):
         self.rent(tenant, at(first, 3))
         self.assertEqual(self.bill(period, finalize=True)["state"], "succeeded")
         closed = self.close(period)
+        self.assertEqual(closed["state"], "succeeded", closed)
+
+
+class MatrixTest(MonthTest):
+    """Usage that is priced by what events say of it."""
+
+    settings = {"log_level": "warning", "workers": "1"}
+    test_two_months = None
+
+    def test_late_usage_is_billed_by_its_cell(self):
+        """And a month's gate agrees."""
+        self.meter = self.expect(self.platform.post("/v1/meters", {
+            "code": unique("calls"), "name": "调用", "event_type": unique("type"), "aggregation": "sum", "value_property": "calls",
+            "unit": "Calls", "dimensions": ["class", "region"]}), 201)
+        self.offering = self.offer("software", self.charge(
+            "calls", self.meter["code"], model="matrix", dimensions=["region"], free_units="1", cells=[
+                {"values": {"region": "hk"}, "unit_amount": "3"}, {"values": {"region": None}, "unit_amount": "2"},
+                {"values": {}, "unit_amount": "1"}]))
+        settled, first = month(3)
+        following, _ = month(2)
+        tenant, owner = self.tenant("matrix")
+        resource, other = (self.rent(tenant, at(first, 1, 0)) for _ in range(2))
+
+        def send(to, day, calls, **data):
+            receipt = self.expect(owner.post("/v1/events", [{
+                "specversion": "1.0", "id": unique("event"), "source": "/test", "type": self.meter["event_type"],
+                "subject": to["id"], "time": at(first, day), "data": {"calls": calls, **data}}]), 200)
+            self.assertEqual(receipt["accepted"], 1)
+
+        send(resource, 2, "10", region="hk", **{"class": "a"})
+        send(resource, 3, "5", region="hk", **{"class": "b"})
+        send(resource, 4, "100", region="cn")
+        send(other, 4, "1000", **{"class": "a"})
+        self.assertEqual(self.bill(settled, tenant=tenant, finalize=True)["state"], "succeeded")
+        lines = self.expect(owner.get(f"/v1/invoices/{self.invoice(owner, settled)['id']}/lines"), 200)["data"]
+        self.assertEqual({line["resource_id"]: (line["quantity"], line["billed_quantity"], line["net"]["amount"]) for line in lines},
+                         {resource["id"]: ("115", "114", "142.00"), other["id"]: ("1000", "999", "1998.00")})
+        self.assertEqual(self.close(settled)["state"], "succeeded")
+        send(resource, 5, "1", region="hk")
+        send(resource, 6, "7")
+        bill = self.expect(owner.post("/v1/invoices/preview", {"period": following}), 200)
+        late = [line for line in bill["lines"] if line["correction_of"] == settled]
+        self.assertEqual([(line["quantity"], line["net"]["amount"]) for line in late], [("8", "17.00")])
+        self.assertEqual(self.bill(following, finalize=True)["state"], "succeeded")
+        closed = self.close(following)
         self.assertEqual(closed["state"], "succeeded", closed)
 
 

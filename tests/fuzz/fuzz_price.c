@@ -36,15 +36,27 @@ static void check_steps(const struct price_result *result)
 /* `billed` is what of a smaller quantity was billed, and becomes what of this one is. */
 static void evaluate(const struct price *price, const char *usage, struct number *billed)
 {
+    struct price_group groups[2] = {0};
     struct price_result result;
     struct number value;
 
     number_start(&value);
     check(number_parse(&value, slice_of(usage)));
-    if (price_wants_events(price))
+    switch (price_usage(price)) {
+    case PRICE_OF_EVENTS:
         price_events(price, &value, 1, &result);
-    else
+        break;
+    case PRICE_OF_GROUPS: /* what has no values, and what has those that the dictionary knows */
+        for (size_t i = 0; i < 2; i++)
+            groups[i].quantity = value;
+        for (size_t i = 0; i < PRICE_DIMENSIONS_LIMIT; i++)
+            groups[1].values[i] = "hk";
+        price_groups(price, groups, 2, &result);
+        break;
+    case PRICE_OF_QUANTITY:
         price_quantity(price, &value, &result);
+        break;
+    }
     check(number_sign(&result.amount) >= 0);
     check(number_compare(&result.billed_quantity, billed) >= 0);
     number_set(billed, &result.billed_quantity);

@@ -121,6 +121,28 @@ TEST(line_of_events_takes_back_those_that_were_voided)
     json_decref(events);
 }
 
+TEST(line_of_a_matrix_charges_the_difference_of_its_cells)
+{
+    struct line line;
+    json_t *groups = json_loads(
+        "[[[\"hk\"],\"10\",\"15\"],[[null],\"4\",\"0\"],[[\"cn\"],\"0\",\"1\"]]", 0, NULL);
+    const char *charge = USAGE("{\"model\":\"matrix\",\"dimensions\":[\"region\"],\"cells\":["
+                               "{\"values\":{\"region\":\"hk\"},\"unit_amount\":\"3\"},"
+                               "{\"values\":{},\"unit_amount\":\"1\"}]}");
+
+    EXPECT(make(charge, (struct line_request){.quantity = "16", .groups = groups}, &line));
+    EXPECT_TEXT(line.amount, "46"); /* 15 at 3, and 1 at 1 */
+    EXPECT_TEXT(line.billed_quantity, "16");
+    EXPECT_TEXT(line.unit_amount, "");
+    line_end(&line);
+    EXPECT(make(charge, (struct line_request){.quantity = "2", .already = "14", .groups = groups},
+                &line));
+    EXPECT_TEXT(line.amount, "12"); /* of 46, 34 were billed */
+    EXPECT_TEXT(line.billed_quantity, "2");
+    line_end(&line);
+    json_decref(groups);
+}
+
 /* Whatever is late, in however many parts: the parts' exact amounts add up to the price of the
  * whole. */
 TEST(line_corrections_add_up)

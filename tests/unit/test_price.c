@@ -26,13 +26,13 @@ static void evaluate(const struct price *price, const json_t *usage, struct pric
     size_t count = json_is_array(usage) ? json_array_size(usage) : 1;
     struct number *values = memory_allocate(count + 1, sizeof *values);
 
-    EXPECT_NUMBER(price_wants_events(price), json_is_array(usage));
+    EXPECT_NUMBER(price_usage(price) == PRICE_OF_EVENTS, json_is_array(usage));
     for (size_t i = 0; i < count; i++) {
         const json_t *value = json_is_array(usage) ? json_array_get(usage, i) : usage;
         number_start(&values[i]);
         EXPECT(number_parse(&values[i], slice_of(json_string_value(value))));
     }
-    if (price_wants_events(price))
+    if (price_usage(price) == PRICE_OF_EVENTS)
         price_events(price, values, count, result);
     else
         price_quantity(price, values, result);

@@ -319,7 +319,7 @@ TEST(price_steps_of_any_price_add_up)
         price = read_price(&document);
         for (size_t j = 0; j < EVENTS; j++)
             set(&values[j], random_text(99999));
-        if (price_wants_events(price))
+        if (price_usage(price) == PRICE_OF_EVENTS)
             price_events(price, values, EVENTS, &result);
         else
             price_quantity(price, values, &result);

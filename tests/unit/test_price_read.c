@@ -9,7 +9,7 @@
 #include "common/memory.h"
 #include "daemon/rating/price.h"
 
-enum { DOCUMENT_SIZE = 16384 };
+enum { DOCUMENT_SIZE = 65536 };
 
 static json_t *load(const char *text)
 {
@@ -39,13 +39,15 @@ static void expect_refused(const char *document, const char *code, const char *p
     json_decref(text);
 }
 
+#define MATRIX(cells) "{'model':'matrix','dimensions':['a','b'],'cells':[" cells "]"
+
 static const struct {
     const char *document, *code, *pointer;
 } wrong[] = {
     {"[]", "price_not_object", ""},
     {"null", "price_not_object", ""},
     {"{}", "field_missing", "/model"},
-    {"{'model':'matrix'}", "model_unknown", "/model"},
+    {"{'model':'cube'}", "model_unknown", "/model"},
     {"{'model':7}", "model_unknown", "/model"},
     {"{'model':'unit'}", "field_missing", "/unit_amount"},
     {"{'model':'flat'}", "field_missing", "/amount"},
@@ -104,6 +106,33 @@ static const struct {
      "amount_negative", "/tiers/1/flat_amount"},
     {"{'model':'volume','tiers':[{'up_to':0.5,'unit_amount':'1'}]}", "number_must_be_string",
      "/tiers/0/up_to"},
+    {"{'model':'unit','unit_amount':'1','cells':[]}", "field_unknown", "/cells"},
+    {"{'model':'matrix'}", "field_missing", "/dimensions"},
+    {"{'model':'matrix','dimensions':'a'}", "dimensions_invalid", "/dimensions"},
+    {"{'model':'matrix','dimensions':[]}", "dimensions_invalid", "/dimensions"},
+    {"{'model':'matrix','dimensions':['']}", "dimensions_invalid", "/dimensions"},
+    {"{'model':'matrix','dimensions':['a',7]}", "dimensions_invalid", "/dimensions"},
+    {"{'model':'matrix','dimensions':['a','b','a']}", "dimensions_invalid", "/dimensions"},
+    {"{'model':'matrix','dimensions':['a','b','c','d','e','f']}", "dimensions_invalid",
+     "/dimensions"},
+    {MATRIX("") "}", "cells_invalid", "/cells"},
+    {"{'model':'matrix','dimensions':['a']}", "field_missing", "/cells"},
+    {MATRIX("7") "}", "cells_invalid", "/cells/0"},
+    {MATRIX("{'values':{}}") "}", "field_missing", "/cells/0/unit_amount"},
+    {MATRIX("{'unit_amount':'1'}") "}", "field_missing", "/cells/0/values"},
+    {MATRIX("{'values':{},'unit_amount':'-1'}") "}", "amount_negative", "/cells/0/unit_amount"},
+    {MATRIX("{'values':{},'unit_amount':'1','rate':'1'}") "}", "field_unknown", "/cells/0/rate"},
+    {MATRIX("{'values':[],'unit_amount':'1'}") "}", "cell_value_invalid", "/cells/0/values"},
+    {MATRIX("{'values':{'c':'x'},'unit_amount':'1'}") "}", "cell_value_invalid",
+     "/cells/0/values/c"},
+    {MATRIX("{'values':{'a':7},'unit_amount':'1'}") "}", "cell_value_invalid", "/cells/0/values/a"},
+    {MATRIX("{'values':{'a':'x'},'unit_amount':'1'}") "}", "cells_last_not_open",
+     "/cells/0/values"},
+    {MATRIX("{'values':{},'unit_amount':'1'},{'values':{},'unit_amount':'1'}") "}",
+     "cell_open_too_early", "/cells/0/values"},
+    {MATRIX("{'values':{'a':'x','b':null},'unit_amount':'1'},{'values':{'b':null,'a':'x'},"
+            "'unit_amount':'1'},{'values':{},'unit_amount':'1'}") "}",
+     "cell_given_twice", "/cells/1/values"},
 };
 
 TEST(price_read_points_to_what_is_wrong)
@@ -145,4 +174,32 @@ TEST(price_read_bounds_the_tiers)
     json_decref(document);
     write_tiers(text, PRICE_TIERS_LIMIT + 1);
     expect_refused(text, "tiers_invalid", "/tiers");
+}
+
+/* A matrix of `count` cells. */
+static void write_cells(char text[DOCUMENT_SIZE], int count)
+{
+    int length = snprintf(text, DOCUMENT_SIZE, "{'model':'matrix','dimensions':['a'],'cells':[");
+
+    for (int i = 1; i < count; i++)
+        length += snprintf(text + length, (size_t)(DOCUMENT_SIZE - length),
+                           "{'values':{'a':'%d'},'unit_amount':'1'},", i);
+    snprintf(text + length, (size_t)(DOCUMENT_SIZE - length), "{'values':{},'unit_amount':'1'}]}");
+}
+
+TEST(price_read_bounds_the_cells)
+{
+    char text[DOCUMENT_SIZE];
+    json_t *document;
+    struct price_error error;
+    struct price *price;
+
+    write_cells(text, PRICE_CELLS_LIMIT);
+    document = load(text);
+    price = price_read(document, &error);
+    EXPECT(price != NULL);
+    price_free(&price);
+    json_decref(document);
+    write_cells(text, PRICE_CELLS_LIMIT + 1);
+    expect_refused(text, "cells_invalid", "/cells");
 }

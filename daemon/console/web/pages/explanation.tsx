@@ -4,7 +4,7 @@ import { Link } from "../app/router";
 import type { Schemas } from "../data/client";
 import { useGet } from "../data/use";
 import { Facts } from "../parts/facts";
-import { brief, decimal, exact, money, percent, quantity, unitWord } from "../parts/format";
+import { brief, decimal, exact, money, percent, quantity, saidName, unitWord } from "../parts/format";
 import { Await } from "../parts/status";
 import { Table } from "../parts/table";
 import { Time } from "../parts/time";
@@ -118,6 +118,14 @@ function written(step: Step, currency: string): [string, string, string] {
         ? t.explanation.tierOpen(step.number ?? 1, number(step.from))
         : t.explanation.tier(step.number ?? 1, number(step.from), number(step.to));
       return [name, `${number(step.quantity)}${TIMES}${price}${flat}`, result];
+    }
+    case "cell": {
+      const values = Object.entries(step.values ?? {}).map(([name, value]) => `${name}: ${saidName(value)}`);
+      return [
+        values.length > 0 ? values.join(" · ") : steps.otherCells,
+        `${number(step.quantity)}${TIMES}${amount(step.unit_amount)}`,
+        result,
+      ];
     }
     case "package":
       return [

@@ -14,8 +14,8 @@ import {
   addDays,
   addMonths,
   brief,
-  byteUnit,
   bytes,
+  byteUnit,
   day,
   decimal,
   instantOf,
@@ -23,6 +23,7 @@ import {
   monthName,
   offset,
   quantity,
+  saidName,
   shortDay,
   shortMonth,
   time,
@@ -135,12 +136,6 @@ function groups(usage: Usage, by: string[]): Group[] {
     rows.set(key, row);
   }
   return [...rows.values()].sort((a, b) => b.sum - a.sum);
-}
-
-/** What events say under a dimension, also where that is nothing. */
-function saidName(said: string | null): string {
-  if (said === null) return t.usage.notGiven;
-  return said === "" ? t.usage.emptyText : said;
 }
 
 const byName = (by: string[]) => t.usage.by(by.map((name) => (name === "subject" ? t.usage.resource : name)));

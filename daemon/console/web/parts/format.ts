@@ -219,3 +219,9 @@ export function count(value: number): string {
 export function kindWord(kind: string): string {
   return wordFor(t.kinds, kind);
 }
+
+/** What events say under a dimension, also where that is nothing. */
+export function saidName(said: string | null): string {
+  if (said === null) return t.usage.notGiven;
+  return said === "" ? t.usage.emptyText : said;
+}

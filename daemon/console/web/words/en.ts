@@ -446,6 +446,7 @@ export const en = {
     package: "Packages",
     percentage: "Percentage",
     graduated_percentage: "Graduated percentage",
+    matrix: "By dimensions",
   },
   explanation: {
     title: "Where this amount comes from",
@@ -459,6 +460,7 @@ export const en = {
       free: "Less the free units",
       flat: "Flat amount",
       unit: "Units",
+      otherCells: "All else",
       discount: "Discount",
       minimum: "Minimum",
       maximum: "Maximum",

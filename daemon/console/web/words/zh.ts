@@ -446,6 +446,7 @@ export const zh: Words = {
     package: "套包",
     percentage: "按比例",
     graduated_percentage: "分段比例",
+    matrix: "按维度定价",
   },
   explanation: {
     title: "金额来源",
@@ -459,6 +460,7 @@ export const zh: Words = {
       free: "减免费用量",
       flat: "固定金额",
       unit: "按量",
+      otherCells: "其余",
       discount: "折扣",
       minimum: "最低收费",
       maximum: "封顶",
