@@ -224,7 +224,17 @@ static bool take_row(struct bill *bill, int row)
     return good;
 }
 
-bool account_lines(const PGresult *rows,
+int account_end(const PGresult *rows, int first)
+{
+    int end = first + 1;
+
+    while (end < PQntuples(rows) &&
+           strcmp(result_text(rows, end, "tenant_id"), result_text(rows, first, "tenant_id")) == 0)
+        end++;
+    return end;
+}
+
+bool account_lines(const PGresult *rows, int first, int end,
                    bool (*take)(void *context, const struct account_line *line), void *context,
                    char problem[LINE_PROBLEM_SIZE])
 {
@@ -235,7 +245,7 @@ bool account_lines(const PGresult *rows,
     number_start(&bill.sum.net);
     number_start(&bill.sum.total);
     number_start(&bill.room);
-    for (int row = 0; good && row < PQntuples(rows); row++)
+    for (int row = first; good && row < end; row++)
         good = take_row(&bill, row);
     for (size_t i = 0; i < bill.base_count; i++)
         json_decref(bill.bases[i].lines);

@@ -1,5 +1,5 @@
 /*
- * One account's bill of a month: what billable_charges gives, priced, as lines. The same for
+ * One account's bill of a month: what billable_charges gives of it, priced, as lines. The same for
  * drafts, final invoices, previews and the close's check, so they cannot differ.
  *
  * Credits for missed service levels come after the charges that they are a share of, and those of
@@ -28,10 +28,14 @@ struct account_line {
     struct line line;
 };
 
-/* Makes the lines of each row and hands them to `take`, which says whether to go on. A usage charge
- * of quantity and amount zero gives no line. False with `problem` when a row has no tax rate or its
- * price cannot be read, when what it is charged for is no number, or when `take` said no. */
-bool account_lines(const PGresult *rows,
+/* The row behind those of the account that begins at a row. */
+int account_end(const PGresult *rows, int first);
+
+/* Makes the lines of each row from `first` to before `end`, which are an account's, and hands them
+ * to `take`, which says whether to go on. A usage charge of quantity and amount zero gives no line.
+ * False with `problem` when a row has no tax rate or its price cannot be read, when what it is
+ * charged for is no number, or when `take` said no. */
+bool account_lines(const PGresult *rows, int first, int end,
                    bool (*take)(void *context, const struct account_line *line), void *context,
                    char problem[LINE_PROBLEM_SIZE]);
 

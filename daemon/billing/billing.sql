@@ -79,7 +79,7 @@ json_build_object(
 (select coalesce(json_agg(json_build_object(
      'day', d.day, 'value', number_text(d.quantity), 'total', number_text(d.quantity), 'count', 1,
      'maximum', number_text(d.quantity)) order by d.day), '[]')
- from resource_days(l.service_starts_at, l.service_ends_at, i.time_zone, l.tenant_id) d
+ from resource_days(l.service_starts_at, l.service_ends_at, i.time_zone, array[l.tenant_id]) d
  where d.resource_id = l.resource_id)
 
 -- A month of the operator's zone with its ends.
@@ -374,21 +374,30 @@ select m.period, m.time_zone, instant_text(m.starts_at) as starts_at,
 from {{month_of :period::text}} m
 
 -- statement: billable_tenants
--- Who is to be billed for the month and is not settled yet; with closing, everybody.
+-- Who is to be billed for the month and is not settled yet.
 select t.id
 from tenants t, {{month_of :period::text}} m
 where (:tenant::text is null or t.id = :tenant)
   and {{has_activity t, m}}
-  and (:closing::boolean or not period_is_settled(t.id, m.period))
+  and not period_is_settled(t.id, m.period)
 order by t.id
 
+-- statement: active_tenants
+-- Everybody who had something to be billed for, some in each row.
+select array_agg(a.id order by a.id)::text as ids
+from (select t.id, row_number() over (order by t.id) - 1 as place
+      from tenants t, {{month_of :period::text}} m where {{has_activity t, m}}) a
+group by a.place / :many::bigint
+order by a.place / :many::bigint
+
 -- statement: unsettled_before
--- The months before this one that a tenant may still have to be billed for, the first one first.
-select to_char(o.month, 'YYYY-MM') as period
+-- The months before this one that tenants may still have to be billed for, and whose.
+select to_char(o.month, 'YYYY-MM') as period, array_agg(t.id order by t.id)::text as tenants
 from tenants t,
      generate_series(to_date({{first_period t}}, 'YYYY-MM'),
                      to_date(period_after(:period, -1), 'YYYY-MM'), interval '1 month') as o(month)
-where t.id = :tenant and not period_is_settled(t.id, to_char(o.month, 'YYYY-MM'))
+where t.id = any (:tenants::text[]) and not period_is_settled(t.id, to_char(o.month, 'YYYY-MM'))
+group by o.month
 order by o.month
 
 -- statement: lock_period_to_write
@@ -397,64 +406,97 @@ select lock_period_shared(:period)
 -- statement: lock_period_to_settle
 select lock_period_exclusive(:period)
 
--- A tenant without charges and none at all give the same rows of billable_charges.
+-- A tenant without charges and none at all give the same rows of billable_charges_of_tenant.
 -- statement: require_tenant
 select refuse('not_found', null) where not exists (select from tenants t where t.id = :tenant)
 
 -- statement: drop_draft_invoice
 delete from invoices i where i.tenant_id = :tenant and i.id = :id and i.state = 'draft'
 
--- statement: open_draft_invoice
--- The draft that is there keeps its id; its lines are made anew. No row when the invoice is final.
+-- ---- Drafts: the invoices of some tenants, made anew; those that became final meanwhile stay as they are ----
+
+-- For the rest of a transaction: plans are made when the tables of invoices are small, and stay while these grow.
+-- statement: plan_by_index
+select set_config('enable_seqscan', 'off', true)
+
+-- fragment: drafts_of(i)
+i.tenant_id = any (:tenants::text[]) and i.period = :period and i.kind = 'period' and i.state = 'draft'
+
+-- statement: open_drafts
+-- The draft that is there keeps its id.
 insert into invoices as i (tenant_id, id, period, currency, buyer, period_starts_at,
                            period_ends_at, time_zone, run_id)
-select t.id, :id, m.period, t.currency,
+select t.id, n.id, m.period, t.currency,
        jsonb_build_object('name', t.name, 'name_en', t.name_en, 'tax_number', t.tax_number,
                           'address', t.billing_address, 'email', t.billing_email, 'code', t.code),
        m.starts_at, m.ends_at, m.time_zone, :run_id
-from tenants t, {{month_of :period::text}} m
-where t.id = :tenant
+from unnest(:tenants::text[], :ids::text[]) n(tenant_id, id) join tenants t on t.id = n.tenant_id, {{month_of :period::text}} m
 on conflict (tenant_id, period) where kind = 'period' do update
 set currency = excluded.currency, buyer = excluded.buyer, run_id = excluded.run_id,
     version = i.version + 1
 where i.state = 'draft'
-returning i.id
 
--- statement: drop_invoice_lines
-delete from invoice_lines l where l.tenant_id = :tenant and l.invoice_id = :id
+-- statement: drop_draft_lines
+delete from invoice_lines l using invoices i
+where {{drafts_of i}} and l.tenant_id = i.tenant_id and l.invoice_id = i.id
 
--- statement: insert_invoice_line
+-- statement: insert_draft_lines
 insert into invoice_lines (
     tenant_id, invoice_id, line, kind, correction_of, resource_id, offering_id, plan_id,
     plan_version, charge_code, description, description_en, meter_id, service_starts_at,
     service_ends_at, quantity, unit, billed_quantity, unit_amount, amount, net, tax_category,
     tax_rate, tax, price, steps)
-values (:tenant, :id, :line::integer, :kind, :correction_of, :resource_id, :offering_id, :plan_id,
-        :plan_version::integer, :charge_code, :description, :description_en, :meter_id,
-        :service_starts_at::timestamptz, :service_ends_at::timestamptz, :quantity::numeric, :unit,
-        :billed_quantity::numeric, :unit_amount::numeric, :amount::numeric, :net::numeric,
-        :tax_category, :tax_rate::numeric, :tax::numeric, :price::jsonb, :steps::jsonb)
+select i.tenant_id, i.id, l.line, l.kind, l.correction_of, l.resource_id, l.offering_id, l.plan_id, l.plan_version,
+       l.charge_code, l.description, l.description_en, l.meter_id, l.service_starts_at, l.service_ends_at, l.quantity, l.unit,
+       l.billed_quantity, l.unit_amount, l.amount, l.net, l.tax_category, l.tax_rate, l.tax, l.price, l.steps
+from unnest(:tenant_id::text[], :line::integer[], :kind::text[], :correction_of::text[], :resource_id::text[],
+            :offering_id::text[], :plan_id::text[], :plan_version::integer[], :charge_code::text[], :description::text[],
+            :description_en::text[], :meter_id::text[], :service_starts_at::timestamptz[], :service_ends_at::timestamptz[],
+            :quantity::numeric[], :unit::text[], :billed_quantity::numeric[], :unit_amount::numeric[], :amount::numeric[],
+            :net::numeric[], :tax_category::text[], :tax_rate::numeric[], :tax::numeric[], :price::jsonb[], :steps::jsonb[])
+    l(tenant_id, line, kind, correction_of, resource_id, offering_id, plan_id, plan_version, charge_code, description,
+      description_en, meter_id, service_starts_at, service_ends_at, quantity, unit, billed_quantity, unit_amount, amount, net,
+      tax_category, tax_rate, tax, price, steps)
+join invoices i on i.tenant_id = l.tenant_id and i.period = :period and i.kind = 'period' and i.state = 'draft'
 
--- statement: insert_service_credit
+-- statement: insert_draft_credits
+-- What a settled month is credited by, and a later one has to know.
 insert into service_credits (tenant_id, invoice_id, line, resource_id, period, measure, rule_id, rule_version, minutes,
                              percent, facts)
-select :tenant, :id, :line::integer, :resource_id, f.facts ->> 'period', f.facts ->> 'measure',
-       f.facts #>> '{rule,id}', (f.facts #>> '{rule,version}')::bigint, (f.facts ->> 'minutes')::bigint,
-       :percent::numeric, f.facts
-from (select :facts::jsonb as facts) f
+select i.tenant_id, i.id, c.line, c.resource_id, c.facts ->> 'period', c.facts ->> 'measure',
+       c.facts #>> '{rule,id}', (c.facts #>> '{rule,version}')::bigint, (c.facts ->> 'minutes')::bigint,
+       c.percent, c.facts
+from unnest(:tenant_id::text[], :line::integer[], :resource_id::text[], :percent::numeric[], :facts::jsonb[])
+    c(tenant_id, line, resource_id, percent, facts)
+join invoices i on i.tenant_id = c.tenant_id and i.period = :period and i.kind = 'period' and i.state = 'draft'
 
--- statement: total_invoice
+-- statement: total_drafts
+-- One with nothing on it goes.
+with total as (
+    select i.tenant_id, i.id, count(l.line) as lines, sum(l.net) as net, sum(l.tax) as tax
+    from invoices i left join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+    where {{drafts_of i}}
+    group by i.tenant_id, i.id
+), dropped as (
+    delete from invoices i using total t where i.tenant_id = t.tenant_id and i.id = t.id and t.lines = 0
+)
 update invoices i
-set net = s.net, tax = s.tax, total = s.net + s.tax
-from (select coalesce(sum(l.net), 0) as net, coalesce(sum(l.tax), 0) as tax
-      from invoice_lines l where l.tenant_id = :tenant and l.invoice_id = :id) s
-where i.tenant_id = :tenant and i.id = :id
+set net = t.net, tax = t.tax, total = t.net + t.tax
+from total t
+where i.tenant_id = t.tenant_id and i.id = t.id and t.lines > 0
 
--- statement: finalize_invoice
+-- statement: finalize_drafts
+with due as materialized (
+    select i.tenant_id, i.id, row_number() over (order by i.tenant_id) as place from invoices i where {{drafts_of i}}
+), series as materialized (
+    select s.name, next_numbers(s.name, s.many) as first
+    from (select 'BCC-' || left(:period, 4) as name, (select count(*) from due) as many) s
+)
 update invoices i
-set state = 'finalized', number = next_number('BCC-' || left(:period, 4)), finalized_at = clock_timestamp(),
+set state = 'finalized', number = series_number(s.name, s.first + d.place - 1), finalized_at = clock_timestamp(),
     due_on = (i.period_ends_at at time zone i.time_zone)::date + 29, version = i.version + 1
-where i.tenant_id = :tenant and i.id = :id and i.state = 'draft'
+from due d cross join series s
+where i.tenant_id = d.tenant_id and i.id = d.id
 
 -- statement: put_platform
 insert into platform (time_zone, issuer_name, issuer_name_zh)

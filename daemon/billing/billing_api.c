@@ -174,7 +174,7 @@ static enum step answer_preview(struct request *request, const PGresult *rows)
     preview.lines = json_array();
     number_start(&preview.net);
     number_start(&preview.tax);
-    if (account_lines(rows, take_line, &preview, problem)) {
+    if (account_lines(rows, 0, PQntuples(rows), take_line, &preview, problem)) {
         document = preview_document(request, &preview);
         next = request_answer_json(request, 200, document);
         json_decref(document);
@@ -196,5 +196,5 @@ enum step operation_preview_invoice(struct request *request)
     request_bind(request, "period",
                  json_string_value(json_object_get(request_body(request), "period")));
     request_prepend(request, &statement_require_tenant);
-    return request_query(request, &statement_billable_charges, answer_preview);
+    return request_query(request, &statement_billable_charges_of_tenant, answer_preview);
 }

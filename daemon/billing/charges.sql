@@ -1,8 +1,9 @@
--- What a tenant owes a price for, in a month.
+-- What tenants owe a price for, in a month.
 
--- statement: billable_charges
--- Each charge of each plan that a resource was on in the month, with what it is charged for: once for one that is
--- due when the resource first becomes active, days for a recurring one, the meter's quantity for usage. Days and usage belong to the plan in force at their time.
+-- fragment: billable(each, tenants)
+-- Each charge of each plan that a resource was on in the month, with what it is charged for: once for one that is due when
+-- the resource first becomes active, days for a recurring one, the meter's quantity for usage. Days and usage belong to the
+-- plan in force at their time.
 -- Usage of an earlier month that counts in this one has rows of its own (correction_of), with what that month
 -- was billed for before: `already`, null where it had no line. What was counted anew since, as events were voided, was
 -- billed for as it stood before.
@@ -12,218 +13,283 @@
 -- A part of a month, by the charge's proration: calendar_day, its active days; fixed_30, the same where every
 -- month has thirty days, since the last one stands for what is missing or too much; none, the whole, and once
 -- only, to the plan with which the resource began.
-with month as (
+with month as materialized (
     select m.period, m.time_zone, m.starts_at, m.ends_at, m.days from {{month_of :period::text}} m
-), day as (
-    select d.resource_id, d.quantity, {{assignment_on d, m.time_zone}} as number,
-           case when extract(day from d.day) = m.days then 31 - m.days else 1 end as of_thirty
-    from month m, resource_days(m.starts_at, least(m.ends_at, now()), m.time_zone, :tenant) d
-), days as (
-    select resource_id, number, count(*) as active_days, sum(of_thirty) as of_thirty, sum(quantity) as quantity,
-           max(quantity) as most, number = min(number) over (partition by resource_id) as begins
-    from day where number is not null group by resource_id, number
-), charged as (
-    select a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
-           coalesce(a.ends_at, 'infinity') as ends_at, c.charge, c.place
-    from month m join plan_assignments a on a.tenant_id = :tenant and a.starts_at < m.ends_at
-    join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
+), account as materialized (
+    select a.tenant_id from each a(tenant_id)
+), assigned as materialized (
+    -- What was counted in a quarter hour belongs to the plan that was the last to begin by its end, else to the first, so that
+    -- nothing is lost that was counted just before the start or after the end.
+    select row_number() over () as key, a.tenant_id, a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
+           coalesce(a.ends_at, 'infinity') as ends_at, case when row_number() over w = 1 then '-infinity' else usage_slot(a.starts_at) end as takes_from,
+           lead(usage_slot(a.starts_at), 1, 'infinity') over w as takes_to
+    from account t join plan_assignments a on a.tenant_id = t.tenant_id
+    window w as (partition by a.tenant_id, a.resource_id order by a.number)
+), days as materialized (
+    select d.key, count(*) as active_days,
+           sum(case when extract(day from d.day) = d.days then 31 - d.days else 1 end) as of_thirty, sum(d.quantity) as quantity,
+           max(d.quantity) as most, d.number = min(d.number) over (partition by d.tenant_id, d.resource_id) as begins
+    from (select d.tenant_id, d.resource_id, d.day, d.quantity, m.days, max(g.number) as number, max(g.key) as key
+          from month m
+          cross join resource_days(m.starts_at, least(m.ends_at, now()), m.time_zone, tenants) d
+          join assigned g on g.resource_id = d.resource_id
+              and g.starts_at < ((d.day + 1)::timestamp at time zone m.time_zone)
+              and g.ends_at > (d.day::timestamp at time zone m.time_zone)
+          group by d.tenant_id, d.resource_id, d.day, d.quantity, m.days) d
+    group by d.tenant_id, d.resource_id, d.number, d.key
+), charge as materialized (
+    select row_number() over () as key, v.plan_id, v.number as plan_version, c.place, c.charge::text as charge, c.charge ->> 'code' as code,
+           c.charge ->> 'kind' as kind, c.charge ->> 'proration' as proration, c.charge ->> 'name' as name,
+           coalesce(nullif(c.charge ->> 'name_en', ''), c.charge ->> 'name') as name_en, c.charge -> 'price' ->> 'model' as model,
+           c.charge -> 'price' -> 'dimensions' as dimensions, meter.id as meter_id, meter.source, meter.aggregation, meter.unit
+    from (select distinct a.plan_id, a.plan_version from month m join assigned a on a.starts_at < m.ends_at) p
+    join plan_versions v on v.plan_id = p.plan_id and v.number = p.plan_version
     cross join lateral jsonb_array_elements(v.charges) with ordinality as c(charge, place)
+    left join meters meter on meter.code = c.charge ->> 'meter'
+), charged as materialized (
+    select a.key, a.tenant_id, a.resource_id, c.key as charge, c.kind, c.proration, c.source, c.aggregation, c.meter_id,
+           a.active, a.active_days, a.of_thirty, a.quantity, a.most, a.begins
+    from (select a.key, a.tenant_id, a.resource_id, a.plan_id, a.plan_version, d.key is not null as active, d.active_days,
+                 d.of_thirty, d.quantity, d.most, d.begins
+          from month m
+          join assigned a on a.starts_at < m.ends_at
+          left join days d on d.key = a.key
+          offset 0) a
+    join charge c on c.plan_id = a.plan_id and c.plan_version = a.plan_version
 ), counted as materialized (
-    select u.resource_id, u.meter_id, to_char(u.slot at time zone m.time_zone, 'YYYY-MM') as own_month,
-           u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
-    from month m join usage_all u on u.tenant_id = :tenant and u.period = m.period
-    where u.meter_id = any (array(select e.id from charged c join meters e on e.code = c.charge ->> 'meter'))
+    select u.tenant_id, u.resource_id, u.meter_id, u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
+           u.latest, u.member
+    from month m cross join account t
+    cross join lateral (
+        -- Fenced, so that each part of the view is read by tenant.
+        select u.tenant_id, u.resource_id, u.meter_id, u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
+               u.latest, u.member
+        from usage_all u
+        where u.tenant_id = t.tenant_id and u.period = m.period and u.meter_id = any (array(select c.meter_id from charge c))
+        offset 0) u
     union all
-    select h.resource_id, h.meter_id, to_char(h.slot at time zone m.time_zone, 'YYYY-MM'), h.slot, h.dimensions, h.total, h.count,
-           null, null, null, null, null
+    select t.tenant_id, h.resource_id, h.meter_id, h.slot, h.dimensions, h.total, h.count, null, null, null, null, null
     from month m
-    cross join held_in(:tenant, array(select e.id from charged c join meters e on e.code = c.charge ->> 'meter'), m.period,
-                       m.starts_at, m.ends_at) h
-), late as (
-    select c.resource_id, c.meter_id, c.own_month from counted c, month m where c.own_month < m.period
+    cross join (select distinct c.tenant_id from charged c where c.aggregation = 'time_weighted') t
+    cross join held_in(t.tenant_id, array(select c.meter_id from charge c), m.period, m.starts_at, m.ends_at) h
+), late as materialized (
+    select c.tenant_id, c.resource_id, c.meter_id, to_char(c.slot at time zone m.time_zone, 'YYYY-MM') as own_month
+    from month m join counted c on c.slot < m.starts_at
     union
-    select r.resource_id, r.meter_id, to_char(r.slot at time zone m.time_zone, 'YYYY-MM')
-    from month m join usage_restatements r on r.tenant_id = :tenant and r.period = m.period
-    where r.meter_id in (select e.id from charged c join meters e on e.code = c.charge ->> 'meter')
+    select r.tenant_id, r.resource_id, r.meter_id, to_char(r.slot at time zone m.time_zone, 'YYYY-MM')
+    from month m cross join account t
+    join usage_restatements r on r.tenant_id = t.tenant_id and r.period = m.period
+    where r.meter_id in (select c.meter_id from charge c)
 ), part as (
-    select c.resource_id, c.meter_id, c.own_month, true as now, false as before,
-           c.slot, c.dimensions, c.total, c.count, c.minimum, c.maximum, c.latest_at, c.latest, c.member
-    from counted c
+    select c.tenant_id, c.resource_id, c.meter_id,
+           case when c.slot >= m.starts_at then m.period else to_char(c.slot at time zone m.time_zone, 'YYYY-MM') end as own_month,
+           true as now, false as before, c.slot, c.dimensions, c.total, c.count, c.minimum, c.maximum, c.latest_at, c.latest, c.member
+    from month m cross join counted c
     union all
-    select l.resource_id, l.meter_id, l.own_month, coalesce(s.period > m.period, true), coalesce(s.period >= m.period, true),
-           u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
+    select l.tenant_id, l.resource_id, l.meter_id, l.own_month, coalesce(s.period > m.period, true),
+           coalesce(s.period >= m.period, true), u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest,
+           u.member
     from month m cross join late l
     cross join lateral (
-        -- Fenced, so that each part of the view is read by what is late.
+        -- And here by what is late.
         select u.tenant_id, u.resource_id, u.meter_id, u.period, u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum,
                u.latest_at, u.latest, u.member
         from usage_all u
-        where u.tenant_id = :tenant and u.meter_id = l.meter_id and u.resource_id = l.resource_id
+        where u.tenant_id = l.tenant_id and u.meter_id = l.meter_id and u.resource_id = l.resource_id
           and u.slot >= period_start(l.own_month, m.time_zone) and u.slot < period_end(l.own_month, m.time_zone)
           and u.period < m.period
         offset 0) u
     cross join lateral (
-        select case when exists (select from usage_restatements r where r.tenant_id = :tenant)
+        select case when exists (select from usage_restatements r where r.tenant_id = l.tenant_id)
                     then superseded_in(u.tenant_id, u.meter_id, u.resource_id, u.slot, u.period) end as period) s
     union all
-    select l.resource_id, l.meter_id, l.own_month, true, true, h.slot, h.dimensions, h.total, h.count, null, null, null, null, null
+    select l.tenant_id, l.resource_id, l.meter_id, l.own_month, true, true, h.slot, h.dimensions, h.total, h.count, null, null, null,
+           null, null
     from month m cross join late l
     cross join lateral (
         select distinct s.period from usage_spans s
-        where s.tenant_id = :tenant and s.meter_id = l.meter_id and s.resource_id = l.resource_id
+        where s.tenant_id = l.tenant_id and s.meter_id = l.meter_id and s.resource_id = l.resource_id
           and s.slot >= period_start(l.own_month, m.time_zone) and s.slot < period_end(l.own_month, m.time_zone)
           and s.period < m.period) p
-    cross join lateral held_in(:tenant, array[l.meter_id], p.period, 'infinity', '-infinity') h -- nothing that is held now
+    cross join lateral held_in(l.tenant_id, array[l.meter_id], p.period, 'infinity', '-infinity') h -- nothing that is held now
     where h.resource_id = l.resource_id and to_char(h.slot at time zone m.time_zone, 'YYYY-MM') = l.own_month
 ), dated as (
-    select p.resource_id, {{assignment_at :tenant, p.resource_id, p.slot}} as number, p.meter_id, p.own_month,
-           p.now, p.before, p.slot, p.dimensions, p.total, p.count, p.minimum, p.maximum, p.latest_at, p.latest, p.member,
-           m.time_zone
+    select g.key, p.resource_id, p.meter_id, p.own_month, p.now, p.before, p.slot, p.dimensions, p.total, p.count,
+           p.minimum, p.maximum, p.latest_at, p.latest, p.member, m.time_zone, meter.aggregation, meter.source, meter.divide_by
     from month m cross join part p
+    join assigned g on g.resource_id = p.resource_id and p.slot >= g.takes_from and p.slot < g.takes_to
+    join meters meter on meter.id = p.meter_id
 ), grouped as materialized (
     -- Of a matrix: what adds up, under each combination of the meter's dimensions.
-    select d.resource_id, d.number, d.meter_id, d.own_month, d.dimensions,
-           sum(case meter.aggregation when 'count' then d.count else d.total end) filter (where d.now) as whole,
-           sum(case meter.aggregation when 'count' then d.count else d.total end) filter (where d.before) as already
-    from dated d join meters meter on meter.id = d.meter_id
-    where meter.code = any (array(select c.charge ->> 'meter' from charged c where c.charge -> 'price' ->> 'model' = 'matrix'))
-    group by d.resource_id, d.number, d.meter_id, d.own_month, d.dimensions
-), usage as (
-    select u.resource_id, u.number, u.meter_id, u.own_month,
-           {{usage_value meter, u, u.now, u.time_zone}} as whole, {{usage_value meter, u, u.before, u.time_zone}} as already
+    select d.key, d.meter_id, d.own_month, d.dimensions,
+           sum(case d.aggregation when 'count' then d.count else d.total end) filter (where d.now) as whole,
+           sum(case d.aggregation when 'count' then d.count else d.total end) filter (where d.before) as already
+    from dated d
+    where d.meter_id = any (array(select c.meter_id from charge c where c.model = 'matrix'))
+    group by d.key, d.meter_id, d.own_month, d.dimensions
+), usage as materialized (
+    -- What is a sum, or the most, is apart: the others sort their rows.
+    select u.key, u.meter_id, u.own_month,
+           usage_quantity(case u.aggregation when 'count' then sum(u.count) filter (where u.now)
+                                             when 'max' then max(u.maximum) filter (where u.now)
+                                             when 'min' then min(u.minimum) filter (where u.now)
+                                             else sum(u.total) filter (where u.now) end, u.divide_by) as whole,
+           usage_quantity(case u.aggregation when 'count' then sum(u.count) filter (where u.before)
+                                             when 'max' then max(u.maximum) filter (where u.before)
+                                             when 'min' then min(u.minimum) filter (where u.before)
+                                             else sum(u.total) filter (where u.before) end, u.divide_by) as already
     from dated u
-    join meters meter on meter.id = u.meter_id
-    group by u.resource_id, u.number, u.meter_id, u.own_month, u.time_zone, meter.aggregation, meter.source, meter.divide_by
+    where u.aggregation in ('sum', 'count', 'max', 'min', 'time_weighted')
+    group by u.key, u.meter_id, u.own_month, u.aggregation, u.divide_by
+    having bool_or(u.now <> u.before) and (sum(u.count) filter (where u.now) <> 0 or bool_or(u.before))
+    union all
+    select u.key, u.meter_id, u.own_month,
+           {{usage_value u, u, u.now, u.time_zone}}, {{usage_value u, u, u.before, u.time_zone}}
+    from dated u
+    where u.aggregation not in ('sum', 'count', 'max', 'min', 'time_weighted')
+    group by u.key, u.meter_id, u.own_month, u.time_zone, u.aggregation, u.source, u.divide_by
     having bool_or(u.now <> u.before) and (sum(u.count) filter (where u.now) <> 0 or bool_or(u.before))
 ), first_active as (
-    select t.resource_id, min(t.effective_at) as at
+    select t.tenant_id, t.resource_id, min(t.effective_at) as at
     from resource_transitions t
-    where t.tenant_id = :tenant and t.to_state = 'active'
-    group by t.resource_id
-), item as (
-    select c.resource_id, c.number, c.place, m.period as own_month, null::text as meter_id, null::numeric as quantity,
-           null::numeric as already, 1::bigint as active_days, 1::bigint as period_days
+    where (t.tenant_id, t.resource_id) in (select c.tenant_id, c.resource_id from charged c where c.kind = 'one_off')
+      and t.to_state = 'active'
+    group by t.tenant_id, t.resource_id
+), item as materialized (
+    select c.key, c.charge, m.period as own_month, null::numeric as quantity, null::numeric as already, 1::bigint as active_days,
+           1::bigint as period_days
     from month m
     join first_active f on f.at >= m.starts_at and f.at < m.ends_at
-    join charged c on c.resource_id = f.resource_id and c.number = {{assignment_at :tenant, f.resource_id, usage_slot(f.at)}}
-    where c.charge ->> 'kind' = 'one_off'
+    join assigned g on g.tenant_id = f.tenant_id and g.resource_id = f.resource_id
+        and usage_slot(f.at) >= g.takes_from and usage_slot(f.at) < g.takes_to
+    join charged c on c.key = g.key and c.kind = 'one_off'
     union all
-    select c.resource_id, c.number, c.place, m.period as own_month, null::text as meter_id,
-           null::numeric as quantity, null::numeric as already,
-           case c.charge ->> 'proration' when 'fixed_30' then d.of_thirty when 'none' then m.days
-                                         else d.active_days end as active_days,
-           case c.charge ->> 'proration' when 'fixed_30' then 30 else m.days end as period_days
-    from month m, charged c join days d on d.resource_id = c.resource_id and d.number = c.number
-    where c.charge ->> 'kind' = 'recurring' and (d.begins or c.charge ->> 'proration' is distinct from 'none')
-    union all
-    select c.resource_id, c.number, c.place, m.period, meter.id,
-           case meter.aggregation when 'max' then d.most else d.quantity end, null, null, null
-    from month m, charged c
-    join meters meter on meter.code = c.charge ->> 'meter' and meter.source = 'derived'
-    join days d on d.resource_id = c.resource_id and d.number = c.number
-    union all
-    select c.resource_id, c.number, c.place, m.period, meter.id, coalesce(u.whole, 0), null, null, null
+    select c.key, c.charge, m.period, null, null,
+           case c.proration when 'fixed_30' then c.of_thirty when 'none' then m.days else c.active_days end,
+           case c.proration when 'fixed_30' then 30 else m.days end
     from month m cross join charged c
-    join meters meter on meter.code = c.charge ->> 'meter' and meter.source <> 'derived'
-    left join usage u on u.resource_id = c.resource_id and u.number = c.number
-        and u.meter_id = meter.id and u.own_month = m.period
-    left join days d on d.resource_id = c.resource_id and d.number = c.number
-    where u.meter_id is not null or d.number is not null
+    where c.kind = 'recurring' and c.active and (c.begins or c.proration is distinct from 'none')
     union all
-    select c.resource_id, c.number, c.place, u.own_month, meter.id, coalesce(u.whole, 0) - coalesce(u.already, 0),
+    select c.key, c.charge, m.period, case c.aggregation when 'max' then c.most else c.quantity end, null, null, null
+    from month m cross join charged c
+    where c.source = 'derived' and c.active
+    union all
+    select c.key, c.charge, c.period, coalesce(u.whole, 0), null, null, null
+    from (select c.key, c.charge, c.meter_id, c.active, m.period from month m cross join charged c where c.source <> 'derived') c
+    left join usage u on u.key = c.key and u.meter_id = c.meter_id and u.own_month = c.period
+    where u.meter_id is not null or c.active
+    union all
+    select c.key, c.charge, u.own_month, coalesce(u.whole, 0) - coalesce(u.already, 0),
            case when u.already is not null or exists (
                select from resource_days(period_start(u.own_month, m.time_zone), period_end(u.own_month, m.time_zone),
-                                         m.time_zone, :tenant) d
-               where d.resource_id = u.resource_id and {{assignment_on d, m.time_zone}} = u.number)
+                                         m.time_zone, array[g.tenant_id]) d
+               where d.resource_id = g.resource_id and {{assignment_on d, m.time_zone}} = g.number)
            then coalesce(u.already, 0) end,
            null, null
-    from month m cross join charged c
-    join meters meter on meter.code = c.charge ->> 'meter' and meter.source <> 'derived'
-    join usage u on u.resource_id = c.resource_id and u.number = c.number
-        and u.meter_id = meter.id and u.own_month < m.period
+    from month m
+    join usage u on u.own_month < m.period
+    join charged c on c.key = u.key and c.meter_id = u.meter_id and c.source <> 'derived'
+    join assigned g on g.key = u.key
 ), billed as (
-    select row_number() over (order by r.id, c.number, c.place, i.own_month) as place, r.id as resource_id, r.offering_id, c.plan_id, c.plan_version, c.charge ->> 'code' as charge_code,
-           c.charge ->> 'kind' as kind, c.charge::text as charge,
-           (c.charge ->> 'name') || ' · ' || r.name as description,
-           coalesce(nullif(c.charge ->> 'name_en', ''), c.charge ->> 'name') || ' · ' || r.name as description_en,
+    select row_number() over (partition by g.tenant_id order by g.resource_id, g.number, x.place, i.own_month) as place,
+           g.tenant_id, g.resource_id, r.offering_id, g.plan_id, g.plan_version, x.code as charge_code, x.kind, x.charge, x.name || ' · ' || r.name as description, x.name_en || ' · ' || r.name as description_en,
            case when i.own_month < m.period then i.own_month end as correction_of,
            trim_scale(i.quantity)::text as quantity, trim_scale(i.already)::text as already,
-           i.active_days, i.period_days, i.meter_id,
-           case when i.own_month = m.period and (c.charge ->> 'kind' = 'recurring' or meter.source = 'derived') then true end as creditable,
-           coalesce(meter.unit, case c.charge ->> 'kind' when 'one_off' then 'Units' else 'Months' end) as unit,
-           instant_text(greatest(period_start(i.own_month, m.time_zone), c.starts_at)) as service_starts_at,
-           instant_text(least(period_end(i.own_month, m.time_zone), c.ends_at)) as service_ends_at,
-           o.tax_category, trim_scale(tax.rate)::text as tax_rate,
-           case when c.charge -> 'price' ->> 'model' = 'percentage' and meter.source = 'events' then (
+           i.active_days, i.period_days, x.meter_id,
+           case when i.own_month = m.period and (x.kind = 'recurring' or x.source = 'derived') then true end as creditable,
+           coalesce(x.unit, case x.kind when 'one_off' then 'Units' else 'Months' end) as unit,
+           greatest(case when i.own_month = m.period then m.starts_at else period_start(i.own_month, m.time_zone) end,
+                    g.starts_at) as service_starts_at,
+           least(case when i.own_month = m.period then m.ends_at else period_end(i.own_month, m.time_zone) end,
+                 g.ends_at) as service_ends_at,
+           o.tax_category, m.time_zone,
+           case when x.model = 'percentage' and x.source = 'events' then (
                select json_agg(json_build_array(e.data ->> meter.value_property,
                                                 e.period < m.period and (e.voided_in is null or e.voided_in >= m.period),
                                                 e.voided_in is null or e.voided_in > m.period)
                                order by e.time, e.id)::text
-               from event_resources x
-               join events e on e.tenant_id = x.tenant_id and e.batch = x.batch
-               where x.tenant_id = :tenant and x.resource_id = r.id and e.resource_id = r.id and e.type = meter.event_type
-                 and e.period <= m.period
+               from meters meter
+               join event_resources b on b.tenant_id = g.tenant_id and b.resource_id = g.resource_id
+               join events e on e.tenant_id = b.tenant_id and e.batch = b.batch
+               where meter.id = x.meter_id and e.resource_id = g.resource_id and e.type = meter.event_type and e.period <= m.period
                  and e.time >= period_start(i.own_month, m.time_zone) and e.time < period_end(i.own_month, m.time_zone)
                  and e.last_time >= period_start(i.own_month, m.time_zone) and e.first_time < period_end(i.own_month, m.time_zone)
                  and event_decimal(e.data ->> meter.value_property) is not null
                  and event_passes(e.data, meter.filters)
                  and batch_is_counted(e.batch, meter.first_batch, (select b.computed_to from back_computations b where b.meter_id = meter.id))
-                 and c.number = {{assignment_at e.tenant_id, e.resource_id, usage_slot(e.time)}}) end as events,
-           case when c.charge -> 'price' ->> 'model' = 'matrix' then (
+                 and usage_slot(e.time) >= g.takes_from and usage_slot(e.time) < g.takes_to) end as events,
+           case when x.model = 'matrix' then (
                select json_agg(json_build_array(
-                          array(select g.dimensions[array_position(meter.dimensions, d.name)]
-                                from jsonb_array_elements_text(c.charge -> 'price' -> 'dimensions') with ordinality d(name, place)
+                          array(select u.dimensions[array_position(meter.dimensions, d.name)]
+                                from jsonb_array_elements_text(x.dimensions) with ordinality d(name, place)
                                 order by d.place),
-                          coalesce(g.already, 0)::text, coalesce(g.whole, 0)::text) order by g.dimensions)::text
-               from grouped g
-               where g.resource_id = i.resource_id and g.number = i.number and g.meter_id = i.meter_id
-                 and g.own_month = i.own_month) end as groups,
-           null as credit
+                          coalesce(u.already, 0)::text, coalesce(u.whole, 0)::text) order by u.dimensions)::text
+               from grouped u join meters meter on meter.id = u.meter_id
+               where u.key = i.key and u.meter_id = x.meter_id and u.own_month = i.own_month) end as groups
     from month m
     cross join item i
-    join charged c on c.resource_id = i.resource_id and c.number = i.number and c.place = i.place
-    join resources r on r.tenant_id = :tenant and r.id = c.resource_id
+    join assigned g on g.key = i.key
+    join charge x on x.key = i.charge
+    join resources r on r.tenant_id = g.tenant_id and r.id = g.resource_id
     join offerings o on o.id = r.offering_id
-    left join meters meter on meter.id = i.meter_id
+), taxed as materialized (
+    select d.tax_category, d.service_ends_at, tax.rate
+    from (select distinct b.tax_category, b.service_ends_at, b.time_zone from billed b) d
     left join lateral (
         select t.rate from tax_rates t
-        where t.category = o.tax_category
-          and t.valid_from <= (least(period_end(i.own_month, m.time_zone), c.ends_at) at time zone m.time_zone
-                               - interval '1 microsecond')::date
+        where t.category = d.tax_category
+          and t.valid_from <= (d.service_ends_at at time zone d.time_zone - interval '1 microsecond')::date
         order by t.valid_from desc limit 1) tax on true
 )
-select b.place, b.resource_id, b.offering_id, b.plan_id, b.plan_version, b.charge_code, b.kind, b.charge, b.description,
+select b.tenant_id, b.place, b.resource_id, b.offering_id, b.plan_id, b.plan_version, b.charge_code, b.kind, b.charge, b.description,
        b.description_en, b.correction_of, b.quantity, b.already, b.active_days, b.period_days, b.meter_id, b.creditable,
-       b.unit, b.service_starts_at, b.service_ends_at, b.tax_category, b.tax_rate, b.events, b.groups, b.credit, 0 as after
-from billed b
+       b.unit, instant_text(b.service_starts_at) as service_starts_at, instant_text(b.service_ends_at) as service_ends_at,
+       b.tax_category, trim_scale(t.rate)::text as tax_rate, b.events, b.groups, null as credit, 0 as after
+from billed b join taxed t on t.tax_category = b.tax_category and t.service_ends_at = b.service_ends_at
 union all
-select f.place, r.id, r.offering_id, a.plan_id, a.plan_version, f.code, 'fee', f.charge::text,
+select r.tenant_id, f.place, r.id, r.offering_id, a.plan_id, a.plan_version, f.code, 'fee', f.charge::text,
        {{fee_text f, '逾期占用费', '遗失赔偿', '损坏赔偿', r}}, {{fee_text f, 'Overdue', 'Loss', 'Damage', r}},
        null, f.quantity::text, null, null, null, null, null, case f.code when 'overdue' then 'Days' else 'Units' end,
        instant_text(f.starts_at), instant_text(f.ends_at), o.tax_category, trim_scale(tax.rate)::text, null, null, null, 1
 from month m
+cross join (select t.tenant_id from account t, month m
+            where exists (select from terminal_loans l
+                          where l.tenant_id = t.tenant_id and l.overdue_day_rate is not null and l.due_on < m.ends_at::date)
+               or exists (select from terminal_fees f where f.tenant_id = t.tenant_id and f.period = m.period)) t
 cross join lateral (
     select c.place, c.resource_id, c.code, c.asset_tag, c.quantity, c.last_day,
            c.first_day::timestamp at time zone m.time_zone as starts_at,
            (c.last_day + 1)::timestamp at time zone m.time_zone as ends_at,
            jsonb_build_object('code', c.code, 'kind', 'fee', 'working', c.working, 'price', jsonb_build_object(
                'model', 'unit', 'unit_amount', trim_scale(c.unit_amount)::text)) as charge
-    from terminal_charges(:tenant, m.period) c) f
-join resources r on r.tenant_id = :tenant and r.id = f.resource_id
+    from terminal_charges(t.tenant_id, m.period) c) f
+join resources r on r.tenant_id = t.tenant_id and r.id = f.resource_id
 join offerings o on o.id = r.offering_id
-join plan_assignments a on a.tenant_id = r.tenant_id and a.resource_id = r.id
-    and a.number = {{assignment_at r.tenant_id, r.id, usage_slot(f.starts_at)}}
+join assigned a on a.tenant_id = r.tenant_id and a.resource_id = r.id
+    and usage_slot(f.starts_at) >= a.takes_from and usage_slot(f.starts_at) < a.takes_to
 left join lateral (
     select t.rate from tax_rates t
     where t.category = o.tax_category and t.valid_from <= f.last_day
     order by t.valid_from desc limit 1) tax on true
 union all
-select d.place, r.id, r.offering_id, d.plan_id, d.plan_version, 'service-credit-' || d.measure, 'service_credit', null,
+select r.tenant_id, d.place, r.id, r.offering_id, d.plan_id, d.plan_version, 'service-credit-' || d.measure, 'service_credit', null,
        {{credit_text d, m, '服务等级赔付 · ', '业务中断', '安装延期', ' 分钟', r}},
        {{credit_text d, m, 'Service credit · ', 'interruption', 'late installation', ' minutes', r}},
        case when d.month < m.period then d.month end, null, null, null, null, null, null, 'Minutes',
        instant_text(period_start(d.month, m.time_zone)), instant_text(period_end(d.month, m.time_zone)),
        d.tax_category, trim_scale(d.tax_rate)::text, null, null, d.credit::text, 2
-from month m cross join service_credits_due(:tenant, m.period) d
-join resources r on r.tenant_id = :tenant and r.id = d.resource_id
-order by after, place
+from month m
+cross join (select t.tenant_id from account t
+            where exists (select from tickets i where i.tenant_id = t.tenant_id and i.interrupted_from is not null)
+               or exists (select from work_orders w where w.tenant_id = t.tenant_id)
+               or exists (select from service_credits c where c.tenant_id = t.tenant_id)) t
+cross join lateral service_credits_due(t.tenant_id, m.period) d
+join resources r on r.tenant_id = t.tenant_id and r.id = d.resource_id
+order by tenant_id, after, place
+
+-- statement: billable_charges
+{{billable many_texts(:tenants::text[]), :tenants::text[]}}
+
+-- Of the tenant of a request.
+-- statement: billable_charges_of_tenant
+{{billable unnest(array[:tenant::text]), array[:tenant::text]}}

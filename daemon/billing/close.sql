@@ -63,82 +63,114 @@ from term t
 order by t.place
 
 -- statement: billed_lines
--- What was billed for a tenant's month, in the order of billable_charges.
-select l.resource_id, l.charge_code, l.plan_id, l.plan_version, coalesce(l.correction_of, '') as correction_of,
+-- What was billed for tenants' month, in the order of billable_charges.
+select l.tenant_id, l.resource_id, l.charge_code, l.plan_id, l.plan_version, coalesce(l.correction_of, '') as correction_of,
        trim_scale(l.quantity)::text as quantity, trim_scale(l.amount)::text as amount,
        round(l.net, 2)::text as net, round(l.tax, 2)::text as tax
 from invoice_lines l join invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
-where i.tenant_id = :tenant and i.period = :period and i.kind = 'period'
-order by l.line
+where i.tenant_id = any (:tenants::text[]) and i.period = :period and i.kind = 'period'
+order by l.tenant_id, l.line
 
 -- statement: usage_against_lines
--- What metering counted for a tenant in the month and a plan's charge prices, beside the quantity on the lines,
+-- What metering counted for tenants in the month and a plan's charge prices, beside the quantity on the lines,
 -- read another way than billable_charges does: from the roll-ups and the history of states alone. Sums are compared with
 -- all that came late to them; of what is no sum the month's own is, for each time on a plan, since what comes late to it is a
 -- difference. Levels that are held for long come from held_in on both sides.
-with month as (
+with month as materialized (
     select m.period, m.time_zone, m.starts_at, m.ends_at from {{month_of :period::text}} m
-), charge as (
-    select a.resource_id, a.number, c.charge ->> 'code' as code, meter.id as meter_id, meter.source, meter.aggregation,
-           meter.divide_by, s.sums, case when s.sums then '-infinity' else greatest(m.starts_at, a.starts_at) end as begins
-    from month m
-    join plan_assignments a on a.tenant_id = :tenant
-    join plan_versions v on v.plan_id = a.plan_id and v.number = a.plan_version
+), account as materialized (
+    select a.tenant_id from many_texts(:tenants::text[]) a(tenant_id)
+), priced as materialized (
+    select v.plan_id, v.number as plan_version, c.charge ->> 'code' as code, meter.id as meter_id, meter.source, meter.aggregation,
+           meter.divide_by, {{adds_up meter}} as sums
+    from (select distinct a.plan_id, a.plan_version from account t join plan_assignments a on a.tenant_id = t.tenant_id) p
+    join plan_versions v on v.plan_id = p.plan_id and v.number = p.plan_version
     cross join lateral jsonb_array_elements(v.charges) as c(charge)
     join meters meter on meter.code = c.charge ->> 'meter'
-    cross join lateral (select {{adds_up meter}} as sums) s
-), used as (
-    select u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
-           u.latest, u.member
-    from usage_all u
-    where u.tenant_id = :tenant and u.period = :period and u.meter_id = any (array(select c.meter_id from charge c))
-    union all
-    select h.slot, m.period, h.resource_id, h.meter_id, h.dimensions, h.total, h.count, null, null, null, null, null
+), charge as materialized (
+    select row_number() over () as key, a.tenant_id, a.resource_id, a.number, p.code, p.meter_id, p.source, p.aggregation, p.divide_by,
+           p.sums, case when p.sums then '-infinity' else greatest(m.starts_at, a.starts_at) end as begins, a.takes_from, a.takes_to
     from month m
-    cross join held_in(:tenant, array(select c.meter_id from charge c), m.period, m.starts_at, m.ends_at) h
-    union all
-    select u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at,
-           u.latest, u.member
-    from usage_restatements r
+    cross join (
+        select a.tenant_id, a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
+               case when row_number() over w = 1 then '-infinity' else usage_slot(a.starts_at) end as takes_from,
+               lead(usage_slot(a.starts_at), 1, 'infinity') over w as takes_to
+        from account t join plan_assignments a on a.tenant_id = t.tenant_id
+        window w as (partition by a.tenant_id, a.resource_id order by a.number)) a
+    join priced p on p.plan_id = a.plan_id and p.plan_version = a.plan_version
+), used as materialized (
+    select u.tenant_id, u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum,
+           u.latest_at, u.latest, u.member
+    from month m cross join account t
     cross join lateral (
-        select a.slot, a.period, a.resource_id, a.meter_id, a.dimensions, a.total, a.count, a.minimum, a.maximum, a.latest_at,
-               a.latest, a.member
+        select u.tenant_id, u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum,
+               u.latest_at, u.latest, u.member
+        from usage_all u
+        where u.tenant_id = t.tenant_id and u.period = m.period and u.meter_id = any (array(select p.meter_id from priced p))
+        offset 0) u
+    union all
+    select t.tenant_id, h.slot, m.period, h.resource_id, h.meter_id, h.dimensions, h.total, h.count, null, null, null, null, null
+    from month m
+    cross join (select distinct c.tenant_id from charge c where c.aggregation = 'time_weighted') t
+    cross join held_in(t.tenant_id, array(select p.meter_id from priced p), m.period, m.starts_at, m.ends_at) h
+    union all
+    select u.tenant_id, u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum,
+           u.latest_at, u.latest, u.member
+    from account t
+    join usage_restatements r on r.tenant_id = t.tenant_id and r.period = :period
+    cross join lateral (
+        select a.tenant_id, a.slot, a.period, a.resource_id, a.meter_id, a.dimensions, a.total, a.count, a.minimum, a.maximum,
+               a.latest_at, a.latest, a.member
         from usage_all a
         where a.tenant_id = r.tenant_id and a.meter_id = r.meter_id and a.slot = r.slot and a.resource_id = r.resource_id
           and a.period < r.period
           and superseded_in(a.tenant_id, a.meter_id, a.resource_id, a.slot, a.period) = r.period
         offset 0) u
-    where r.tenant_id = :tenant and r.period = :period
-), counted as (
-    select c.resource_id, c.code, c.begins,
-           case when c.sums
-                then coalesce({{usage_value c, u, u.period = m.period, m.time_zone}}, 0) - coalesce({{usage_value c, u, u.period < m.period, m.time_zone}}, 0)
-                else {{usage_value c, u, u.period = m.period and u.slot >= m.starts_at, m.time_zone}} end as quantity
+), charged as (
+    select c.key, c.tenant_id, c.resource_id, c.code, c.begins, c.sums, c.aggregation, c.source, c.divide_by, m.time_zone,
+           u.period = m.period and (c.sums or u.slot >= m.starts_at) as now, c.sums and u.period < m.period as before,
+           u.slot, u.dimensions, u.total, u.count, u.minimum, u.maximum, u.latest_at, u.latest, u.member
     from month m
     cross join used u
-    join charge c on c.resource_id = u.resource_id and c.meter_id = u.meter_id
-        and c.number = {{assignment_at :tenant, u.resource_id, u.slot}}
-    group by c.resource_id, c.code, c.begins, c.sums, c.aggregation, c.source, c.divide_by, m.time_zone
+    join charge c on c.tenant_id = u.tenant_id and c.resource_id = u.resource_id and c.meter_id = u.meter_id
+        and u.slot >= c.takes_from and u.slot < c.takes_to
+), found as (
+    select c.tenant_id, c.resource_id, c.code, c.begins,
+           sum(case c.aggregation when 'count' then c.count else c.total end
+               * case when c.now then 1 when c.before then -1 else 0 end) as quantity
+    from charged c
+    where c.sums
+    group by c.tenant_id, c.resource_id, c.code, c.begins
     union all
-    select c.resource_id, c.code, c.begins, case c.aggregation when 'max' then max(d.quantity) else sum(d.quantity) end
-    from month m, resource_days(m.starts_at, m.ends_at, m.time_zone, :tenant) d
-    join charge c on c.resource_id = d.resource_id and c.source = 'derived'
-    where c.number = {{assignment_on d, m.time_zone}}
-    group by c.resource_id, c.code, c.begins, c.aggregation
+    select c.tenant_id, c.resource_id, c.code, c.begins, {{usage_value c, c, c.now, c.time_zone}}
+    from charged c
+    where not c.sums
+    group by c.key, c.tenant_id, c.resource_id, c.code, c.begins, c.aggregation, c.source, c.divide_by, c.time_zone
+    union all
+    select c.tenant_id, c.resource_id, c.code, c.begins, case c.aggregation when 'max' then max(d.quantity) else sum(d.quantity) end
+    from (select d.tenant_id, d.resource_id, d.quantity, {{assignment_on d, m.time_zone}} as number
+          from month m cross join resource_days(m.starts_at, m.ends_at, m.time_zone, :tenants::text[]) d) d
+    join charge c on c.tenant_id = d.tenant_id and c.resource_id = d.resource_id and c.number = d.number and c.source = 'derived'
+    group by c.key, c.tenant_id, c.resource_id, c.code, c.begins, c.aggregation
+), counted as (
+    select f.tenant_id, f.resource_id, f.code, f.begins, sum(f.quantity) as quantity
+    from found f
+    group by f.tenant_id, f.resource_id, f.code, f.begins
 ), billed as (
-    select l.resource_id, l.charge_code as code, case when s.sums then '-infinity' else l.service_starts_at end as begins,
+    select l.tenant_id, l.resource_id, l.charge_code as code, case when s.sums then '-infinity' else l.service_starts_at end as begins,
            sum(l.quantity) as quantity
-    from invoices i
+    from account t
+    join invoices i on i.tenant_id = t.tenant_id and i.period = :period and i.kind = 'period'
     join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
     join meters meter on meter.id = l.meter_id
     cross join lateral (select {{adds_up meter}} as sums) s
-    where i.tenant_id = :tenant and i.period = :period and i.kind = 'period' and (s.sums or l.correction_of is null)
-    group by 1, 2, 3
+    where s.sums or l.correction_of is null
+    group by 1, 2, 3, 4
 )
-select resource_id, code as charge_code,
+select tenant_id, resource_id, code as charge_code,
        trim_scale(coalesce(c.quantity, 0))::text as counted, trim_scale(coalesce(b.quantity, 0))::text as billed
-from counted c full join billed b using (resource_id, code, begins)
-order by resource_id, code, begins
+from counted c full join billed b using (tenant_id, resource_id, code, begins)
+order by tenant_id, resource_id, code, begins
 
 -- statement: close_period
 -- Queued twice, it is closed once.

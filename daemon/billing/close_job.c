@@ -15,6 +15,8 @@
 #include "proto/json.h"
 #include "statements.h"
 
+#define ACCOUNTS_AT_ONCE "50"
+
 enum { DIFFERENCES_SHOWN = 20, DETAIL_SIZE = 1024 };
 
 /* What was compared of a term, and what of it does not agree. */
@@ -35,7 +37,7 @@ struct walk {
     struct close *close;
     const char *tenant;
     const PGresult *billed;
-    int row;
+    int row, end; /* of the tenant's */
 };
 
 static void note_difference(struct close *close, const char *tenant, const PGresult *rows, int row,
@@ -67,8 +69,12 @@ static bool compare_line(void *context, const struct account_line *item)
 {
     struct walk *walk = context;
     const PGresult *billed = walk->billed;
-    int row = walk->row++;
-    bool there = row < PQntuples(billed) && same_charge(billed, row, item);
+    int row = walk->row;
+    bool there = row < walk->end;
+
+    if (there)
+        walk->row++;
+    there = there && same_charge(billed, row, item);
 
     walk->close->rated.compared++;
     if (there && strcmp(result_text(billed, row, "quantity"), item->line.quantity) == 0 &&
@@ -82,31 +88,64 @@ static bool compare_line(void *context, const struct account_line *item)
     return true;
 }
 
+/* What was billed for, and would not be now. */
+static void note_rest(struct walk *walk)
+{
+    for (; walk->row < walk->end; walk->row++) {
+        walk->close->rated.differing++;
+        note_difference(walk->close, walk->tenant, walk->billed, walk->row, "rated", NULL,
+                        result_text(walk->billed, walk->row, "amount"));
+    }
+}
+
+/* Both in the order of tenants: those before one were billed for nothing that is left. */
+static void walk_to(struct walk *walk, const char *tenant)
+{
+    int count = PQntuples(walk->billed);
+
+    for (;;) {
+        walk->row = walk->end;
+        if (walk->row == count)
+            break;
+        walk->tenant = result_text(walk->billed, walk->row, "tenant_id");
+        if (tenant != NULL && strcmp(walk->tenant, tenant) >= 0)
+            break;
+        walk->end = account_end(walk->billed, walk->row);
+        note_rest(walk);
+    }
+    if (walk->row < count && tenant != NULL && strcmp(walk->tenant, tenant) == 0)
+        walk->end = account_end(walk->billed, walk->row);
+    walk->tenant = tenant;
+}
+
 /* Every line priced once more. */
-static bool compare_lines(struct close *close, const char *tenant, char problem[LINE_PROBLEM_SIZE])
+static bool compare_lines(struct close *close, const char *tenants, char problem[LINE_PROBLEM_SIZE])
 {
     struct session *session = close->job->session;
-    PGresult *billed = session_run_named(session, &statement_billed_lines, "tenant", tenant,
+    PGresult *billed = session_run_named(session, &statement_billed_lines, "tenants", tenants,
                                          "period", close->period, NULL);
-    PGresult *rows = session_run_named(session, &statement_billable_charges, "tenant", tenant,
+    PGresult *rows = session_run_named(session, &statement_billable_charges, "tenants", tenants,
                                        "period", close->period, NULL);
-    struct walk walk = {.close = close, .tenant = tenant, .billed = billed};
-    bool good = account_lines(rows, compare_line, &walk, problem);
+    struct walk walk = {.close = close, .billed = billed};
+    bool good = true;
 
-    for (int row = walk.row; good && row < PQntuples(billed); row++) {
-        close->rated.differing++;
-        note_difference(close, tenant, billed, row, "rated", NULL,
-                        result_text(billed, row, "amount"));
+    for (int row = 0, end = 0; good && row < PQntuples(rows); row = end) {
+        end = account_end(rows, row);
+        walk_to(&walk, result_text(rows, row, "tenant_id"));
+        good = account_lines(rows, row, end, compare_line, &walk, problem);
+        note_rest(&walk);
     }
+    if (good)
+        walk_to(&walk, NULL);
     PQclear(rows);
     PQclear(billed);
     return good && !session_failed(session);
 }
 
-static bool compare_quantities(struct close *close, const char *tenant)
+static bool compare_quantities(struct close *close, const char *tenants)
 {
     struct session *session = close->job->session;
-    PGresult *rows = session_run_named(session, &statement_usage_against_lines, "tenant", tenant,
+    PGresult *rows = session_run_named(session, &statement_usage_against_lines, "tenants", tenants,
                                        "period", close->period, NULL);
 
     for (int row = 0; row < PQntuples(rows); row++) {
@@ -116,7 +155,8 @@ static bool compare_quantities(struct close *close, const char *tenant)
         if (strcmp(counted, billed) == 0)
             continue;
         close->counted.differing++;
-        note_difference(close, tenant, rows, row, "counted", counted, billed);
+        note_difference(close, result_text(rows, row, "tenant_id"), rows, row, "counted", counted,
+                        billed);
     }
     PQclear(rows);
     return !session_failed(session);
@@ -146,14 +186,13 @@ static void add_tally(struct close *close, const char *term, const char *left, c
  * cost what it costs. */
 static bool compare_usage(struct close *close, char problem[LINE_PROBLEM_SIZE])
 {
-    PGresult *tenants =
-        session_run_named(close->job->session, &statement_billable_tenants, "period", close->period,
-                          "tenant", NULL, "closing", "true", NULL);
+    PGresult *tenants = session_run_named(close->job->session, &statement_active_tenants, "period",
+                                          close->period, "many", ACCOUNTS_AT_ONCE, NULL);
     bool good = !session_failed(close->job->session);
 
     for (int row = 0; good && row < PQntuples(tenants); row++) {
-        const char *tenant = result_text(tenants, row, "id");
-        good = compare_quantities(close, tenant) && compare_lines(close, tenant, problem);
+        const char *some = result_text(tenants, row, "ids");
+        good = compare_quantities(close, some) && compare_lines(close, some, problem);
     }
     PQclear(tenants);
     add_tally(close, "usage_counted", "charges for which something was counted",

@@ -1,5 +1,5 @@
 /*
- * A billing run: for each account a transaction of its own, which makes its invoice anew.
+ * A billing run: some accounts a transaction, which makes their invoices anew.
  */
 #include <inttypes.h>
 #include <jansson.h>
@@ -9,13 +9,16 @@
 #include "common/identifier.h"
 #include "common/instant.h"
 #include "common/log.h"
+#include "common/memory.h"
 #include "daemon/billing/account.h"
 #include "daemon/billing/billing.h"
+#include "daemon/billing/drafts.h"
+#include "daemon/db/array.h"
 #include "daemon/metering/metering.h"
 #include "proto/json.h"
 #include "statements.h"
 
-enum { NUMBER_SIZE = 24 };
+enum { NUMBER_SIZE = 24, ACCOUNTS_AT_ONCE = 50 };
 
 struct run {
     struct job *job;
@@ -27,10 +30,10 @@ struct run {
     json_t *failures;
 };
 
-struct invoice {
-    struct session *session;
+/* The account whose lines are being added. */
+struct account {
+    struct drafts *drafts;
     const char *tenant;
-    char id[IDENTIFIER_SIZE];
     int64_t lines;
 };
 
@@ -39,106 +42,24 @@ static const char *or_null(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
-/* What a settled month is credited by, and a later one has to know. */
-static void store_credit(struct invoice *invoice, const struct account_line *item,
-                         const char *number)
+static bool add_line(void *context, const struct account_line *item)
 {
-    char *facts = json_dumps(item->credit, JSON_COMPACT);
+    struct account *account = context;
 
-    PQclear(session_run_named(invoice->session, &statement_insert_service_credit, "tenant",
-                              invoice->tenant, "id", invoice->id, "line", number, "resource_id",
-                              account_text(item, "resource_id"), "percent", item->percent, "facts",
-                              facts, NULL));
-    free(facts);
+    return drafts_add(account->drafts, account->tenant, ++account->lines, item);
 }
 
-static bool store_line(void *context, const struct account_line *item)
+/* The lines come anew from what is counted now. */
+static bool make_lines(const PGresult *rows, struct drafts *drafts, char problem[LINE_PROBLEM_SIZE])
 {
-    struct invoice *invoice = context;
-    const struct line *line = &item->line;
-    char number[NUMBER_SIZE];
-    const json_t *priced = json_object_get(item->charge, "price");
-    char *price = priced == NULL ? NULL : json_dumps(priced, JSON_COMPACT);
-    char *steps = json_dumps(line->steps, JSON_COMPACT);
+    bool good = true;
 
-    snprintf(number, sizeof number, "%" PRId64, ++invoice->lines);
-    PQclear(session_run_named(
-        invoice->session, &statement_insert_invoice_line, "tenant", invoice->tenant, "id",
-        invoice->id, "line", number, "kind", account_text(item, "kind"), "correction_of",
-        account_text(item, "correction_of"), "resource_id", account_text(item, "resource_id"),
-        "offering_id", account_text(item, "offering_id"), "plan_id", account_text(item, "plan_id"),
-        "plan_version", account_text(item, "plan_version"), "charge_code",
-        account_text(item, "charge_code"), "description", account_text(item, "description"),
-        "description_en", account_text(item, "description_en"), "meter_id",
-        account_text(item, "meter_id"), "service_starts_at",
-        account_text(item, "service_starts_at"), "service_ends_at",
-        account_text(item, "service_ends_at"), "quantity", line->quantity, "unit",
-        account_text(item, "unit"), "billed_quantity", line->billed_quantity, "unit_amount",
-        or_null(line->unit_amount), "amount", line->amount, "net", line->net, "tax_category",
-        account_text(item, "tax_category"), "tax_rate", account_text(item, "tax_rate"), "tax",
-        line->tax, "price", price, "steps", steps, NULL));
-    free(price);
-    free(steps);
-    if (item->credit != NULL)
-        store_credit(invoice, item, number);
-    return !session_failed(invoice->session);
-}
-
-/* The account's draft, empty: that which is there, or a new one. False when it became final
- * meanwhile. */
-static bool open_draft(struct run *run, struct invoice *invoice)
-{
-    struct session *session = run->job->session;
-    PGresult *opened;
-
-    identifier_make("inv", invoice->id);
-    opened = session_run_named(session, &statement_open_draft_invoice, "tenant", invoice->tenant,
-                               "id", invoice->id, "period", run->period, "run_id", run->id, NULL);
-    bool open = PQntuples(opened) == 1;
-    if (open)
-        snprintf(invoice->id, sizeof invoice->id, "%s", result_text(opened, 0, "id"));
-    PQclear(opened);
-    PQclear(session_run_named(session, &statement_drop_invoice_lines, "tenant", invoice->tenant,
-                              "id", invoice->id, NULL));
-    return open;
-}
-
-/* What stands on it is added up, and frozen where the run finalizes; nothing on it, and it goes. */
-static void settle(struct run *run, const struct invoice *invoice)
-{
-    struct session *session = run->job->session;
-
-    if (invoice->lines == 0) {
-        PQclear(session_run_named(session, &statement_drop_draft_invoice, "tenant", invoice->tenant,
-                                  "id", invoice->id, NULL));
-        return;
+    for (int row = 0, end = 0; good && row < PQntuples(rows); row = end) {
+        struct account account = {.drafts = drafts, .tenant = result_text(rows, row, "tenant_id")};
+        end = account_end(rows, row);
+        good = account_lines(rows, row, end, add_line, &account, problem);
     }
-    PQclear(session_run_named(session, &statement_total_invoice, "tenant", invoice->tenant, "id",
-                              invoice->id, NULL));
-    if (run->finalize)
-        PQclear(session_run_named(session, &statement_finalize_invoice, "tenant", invoice->tenant,
-                                  "id", invoice->id, "period", run->period, NULL));
-}
-
-/* Within the caller's transaction: the lines come anew from what is counted now. */
-static bool make_invoice(struct run *run, const char *tenant, struct invoice *invoice,
-                         char problem[LINE_PROBLEM_SIZE])
-{
-    struct session *session = run->job->session;
-    PGresult *rows;
-    bool good;
-
-    *invoice = (struct invoice){.session = session, .tenant = tenant};
-    problem[0] = '\0';
-    if (!open_draft(run, invoice))
-        return !session_failed(session);
-    rows = session_run_named(session, &statement_billable_charges, "tenant", tenant, "period",
-                             run->period, NULL);
-    good = account_lines(rows, store_line, invoice, problem);
-    PQclear(rows);
-    if (good)
-        settle(run, invoice);
-    return good && !session_failed(session);
+    return good;
 }
 
 static bool refuse_line(void *context, const struct account_line *item)
@@ -149,18 +70,22 @@ static bool refuse_line(void *context, const struct account_line *item)
 }
 
 /* Months are settled in order: what an earlier one still holds is billed there first. */
-static bool find_earlier(struct run *run, const char *tenant, char problem[LINE_PROBLEM_SIZE])
+static bool find_earlier(struct run *run, const char *tenants, char problem[LINE_PROBLEM_SIZE])
 {
     struct session *session = run->job->session;
-    PGresult *months = session_run_named(session, &statement_unsettled_before, "tenant", tenant,
+    PGresult *months = session_run_named(session, &statement_unsettled_before, "tenants", tenants,
                                          "period", run->period, NULL);
     bool found = false;
 
     for (int row = 0; !found && row < PQntuples(months); row++) {
         const char *month = result_text(months, row, "period");
-        PGresult *rows = session_run_named(session, &statement_billable_charges, "tenant", tenant,
-                                           "period", month, NULL);
-        found = !account_lines(rows, refuse_line, NULL, problem);
+        PGresult *rows =
+            session_run_named(session, &statement_billable_charges, "tenants",
+                              result_text(months, row, "tenants"), "period", month, NULL);
+        for (int at = 0, end = 0; !found && at < PQntuples(rows); at = end) {
+            end = account_end(rows, at);
+            found = !account_lines(rows, at, end, refuse_line, NULL, problem);
+        }
         if (found)
             snprintf(problem, LINE_PROBLEM_SIZE, "%s is not billed yet; finalize it first", month);
         PQclear(rows);
@@ -177,37 +102,78 @@ static void note_failure(struct run *run, const char *tenant, const char *detail
                 log_text("problem", detail));
 }
 
-/* False when the job is to end: it lost its claim or the database. A failure of the account alone
- * is noted. */
-static bool bill_account(struct run *run, const char *tenant)
+/* Makes the invoices within a transaction that the caller began; false with `problem`, which is
+ * empty where the session tells it. */
+static bool make_invoices(struct run *run, const char *tenants, size_t count,
+                          char problem[LINE_PROBLEM_SIZE])
 {
     struct session *session = run->job->session;
-    char problem[LINE_PROBLEM_SIZE] = "";
-    struct invoice invoice;
+    struct drafts *drafts;
+    bool good;
 
-    session_begin(session);
+    problem[0] = '\0';
     PQclear(session_run_named(
         session, run->finalize ? &statement_lock_period_to_settle : &statement_lock_period_to_write,
         "period", run->period, NULL));
-    if ((!run->finalize || !find_earlier(run, tenant, problem)) &&
-        make_invoice(run, tenant, &invoice, problem))
+    if (run->finalize && find_earlier(run, tenants, problem))
+        return false;
+    PGresult *rows = session_run_named(session, &statement_billable_charges, "tenants", tenants,
+                                       "period", run->period, NULL);
+    drafts = drafts_open(session, tenants, count, run->period, run->id);
+    good = make_lines(rows, drafts, problem);
+    if (good)
+        drafts_store(drafts, run->finalize);
+    drafts_end(&drafts);
+    PQclear(rows);
+    return good && !session_failed(session);
+}
+
+static char *array_of(const PGresult *tenants, int first, int end)
+{
+    struct buffer array = array_begin();
+
+    for (int row = first; row < end; row++)
+        array_add_text(&array, result_text(tenants, row, "id"));
+    buffer_append_text(&array, "}");
+    return array.data;
+}
+
+/* Bills accounts in one transaction; where one of them fails, each in its own, so that it stalls no
+ * other: then its failure is noted. False when the job is to end: it lost its claim or the
+ * database. */
+static bool bill_accounts(struct run *run, const PGresult *tenants, int first, int end)
+{
+    struct session *session = run->job->session;
+    char problem[LINE_PROBLEM_SIZE];
+    char *array = array_of(tenants, first, end);
+    bool alive = true;
+
+    session_begin(session);
+    bool good = make_invoices(run, array, (size_t)(end - first), problem);
+    memory_free(array);
+    if (good)
         return job_commit(run->job);
     if (problem[0] == '\0')
         snprintf(problem, sizeof problem, "%.500s", session_problem(session));
     session_rollback(session);
-    note_failure(run, tenant, problem);
-    return PQstatus(session_connection(session)) == CONNECTION_OK;
+    if (end - first == 1)
+        note_failure(run, result_text(tenants, first, "id"), problem);
+    for (int row = first; alive && end - first > 1 && row < end; row++)
+        alive = bill_accounts(run, tenants, row, row + 1);
+    return alive && PQstatus(session_connection(session)) == CONNECTION_OK;
 }
 
-static bool bill_accounts(struct run *run, const PGresult *tenants)
+static bool bill_all(struct run *run, const PGresult *tenants)
 {
-    int64_t total = run->settled + PQntuples(tenants);
+    int count = PQntuples(tenants);
+    int64_t total = run->settled + count;
 
-    for (int row = 0; row < PQntuples(tenants); row++) {
+    for (int row = 0; row < count; row += ACCOUNTS_AT_ONCE) {
         if (job_stopping(run->job))
             return false;
         job_progress(run->job, run->settled + row, total);
-        if (!bill_account(run, result_text(tenants, row, "id")))
+        if (!bill_accounts(run, tenants, row,
+                           count - row < ACCOUNTS_AT_ONCE ? count : row + ACCOUNTS_AT_ONCE))
             return false;
     }
     job_progress(run->job, total, total);
@@ -267,8 +233,8 @@ static bool run_billing(struct job *job)
 
     if (good) {
         tenants = session_run_named(job->session, &statement_billable_tenants, "period", run.period,
-                                    "tenant", or_null(run.tenant), "closing", "false", NULL);
-        good = !session_failed(job->session) && bill_accounts(&run, tenants) &&
+                                    "tenant", or_null(run.tenant), NULL);
+        good = !session_failed(job->session) && bill_all(&run, tenants) &&
                end_run(&run, PQntuples(tenants));
         PQclear(tenants);
     }

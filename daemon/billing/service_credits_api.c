@@ -76,7 +76,7 @@ static enum step answer_bill(struct request *request, const PGresult *rows)
     if (account_too_large(rows))
         return request_refuse(request, "preview_too_large", NULL);
     listed.data = json_array();
-    if (account_lines(rows, take_line, &listed, problem)) {
+    if (account_lines(rows, 0, PQntuples(rows), take_line, &listed, problem)) {
         json_t *document = json_pack("{s:O, s:n}", "data", listed.data, "next_cursor");
         next = request_answer_json(request, 200, document);
         json_decref(document);
@@ -93,7 +93,7 @@ static enum step answer_month(struct request *request, const PGresult *rows)
 {
     if (strcmp(result_text(rows, 0, "settled"), "true") == 0)
         return request_run(request, &statement_list_service_credits);
-    return request_query(request, &statement_billable_charges, answer_bill);
+    return request_query(request, &statement_billable_charges_of_tenant, answer_bill);
 }
 
 enum step operation_list_service_credits(struct request *request)

@@ -27,6 +27,14 @@ void array_add_text(struct buffer *array, const char *text)
     buffer_append_character(array, '"');
 }
 
+void array_add_optional(struct buffer *array, const char *text)
+{
+    if (text == NULL)
+        buffer_append_text(array, array->length > 1 ? ",null" : "null");
+    else
+        array_add_text(array, text);
+}
+
 void array_add_number(struct buffer *array, int64_t number)
 {
     if (array->length > 1)

@@ -15,6 +15,8 @@ enum { ARRAY_TEXT_LIMIT = 64 * 1024 * 1024 }; /* bytes of one */
 struct buffer array_begin(void);
 
 void array_add_text(struct buffer *array, const char *text);
+/* NULL: the element is null. */
+void array_add_optional(struct buffer *array, const char *text);
 /* All of another one, {...}. */
 void array_add_elements(struct buffer *array, const char *other);
 void array_add_number(struct buffer *array, int64_t number);

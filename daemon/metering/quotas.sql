@@ -173,7 +173,7 @@ with due as materialized (
     select e.tenant_id, e.id, e.starts_at, case e.aggregation when 'max' then max(e.quantity) else sum(e.quantity) end
     from (select d.tenant_id, d.id, d.starts_at, d.aggregation, y.day, sum(y.quantity) as quantity
           from due d
-          cross join lateral resource_days(d.starts_at, least(d.ends_at, now()), d.time_zone, d.tenant_id) y
+          cross join lateral resource_days(d.starts_at, least(d.ends_at, now()), d.time_zone, array[d.tenant_id]) y
           where d.source = 'derived' and y.kind = d.resource_kind
             and (d.resource_id is null or y.resource_id = d.resource_id)
           group by d.tenant_id, d.id, d.starts_at, d.aggregation, y.day) e

@@ -29,7 +29,7 @@ from order_update(:tenant, :actor_side, :actor, :order_id, :if_match::bigint, :b
 -- so that no row says that there is no order.
 -- statement: list_order_charges
 select o.version, o.state, o.quote::text as quote, c.item, c.count, c.part, c.sign, c.charge, c.active_days, c.period_days,
-       c.quantity, null as already, null as events, null as creditable, null as credit, c.tax_category, c.tax_rate
+       c.quantity, null as already, null as events, null as groups, null as creditable, null as credit, c.tax_category, c.tax_rate
 from (select o.tenant_id, o.version, o.state, o.quote,
              (select jsonb_agg(i.request order by i.number) from order_items i
               where i.tenant_id = o.tenant_id and i.order_id = o.id) as items
@@ -47,7 +47,7 @@ select order_check_offerings(:tenant, :items::jsonb)
 
 -- statement: list_cart_charges
 select c.item, c.count, c.part, c.sign, c.charge, c.active_days, c.period_days, c.quantity, null as already,
-       null as events, null as creditable, null as credit, c.tax_category, c.tax_rate
+       null as events, null as groups, null as creditable, null as credit, c.tax_category, c.tax_rate
 from order_charges(:tenant, :items::jsonb) c
 
 -- statement: place_order keyed

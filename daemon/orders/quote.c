@@ -99,7 +99,7 @@ json_t *quote_make(const PGresult *rows, const char *as_of, char problem[LINE_PR
     number_start(&quote.recurring);
     number_start(&quote.first_net);
     number_start(&quote.first_tax);
-    if (none || account_lines(rows, take, &quote, problem))
+    if (none || account_lines(rows, 0, PQntuples(rows), take, &quote, problem))
         made = document(&quote, as_of);
     number_end(&quote.one_off);
     number_end(&quote.recurring);

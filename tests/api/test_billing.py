@@ -620,6 +620,12 @@ class BugTest(MonthTest):
         late = {line["resource_id"]: line["exact_amount"] for line in bill["lines"] if line["correction_of"] == before}
         self.assertEqual(late, {resource["id"]: "104", other["id"]: "5"})
 
+    def test_bug_0133_the_millionth_number_is_not_cut(self):
+        """It was 100000 once more, which is refused."""
+        self.database().execute("insert into invoice_series values ('TEST', 999998)")
+        numbers = [self.database().value("select next_number('TEST')") for _ in range(2)]
+        self.assertEqual(numbers, ["TEST-999999", "TEST-1000000"])
+
 
 class CreditTest(MonthTest):
     """What was billed is taken back by credit notes, and never by a change."""

@@ -175,7 +175,7 @@ class ResourceTest(OverviewTest):
         expected = collections.Counter()
         for row in self.database().rows(
                 "select kind, day::text, count(*) as count from resource_days(now() - interval "
-                f"'120 days', now(), 'Asia/Shanghai', '{self.renter['id']}') group by kind, day"):
+                f"'120 days', now(), 'Asia/Shanghai', array[{quote(self.renter['id'])}]) group by kind, day"):
             expected[row["day"], row["kind"]] = row["count"]
         self.assertGreater(len(expected), 200)
         for day in self.of(self.renter)["active_days"]:
