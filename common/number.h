@@ -1,12 +1,16 @@
 /*
- * Exact numbers for money and quantities: GMP ratios. Nothing is rounded until number_round or
- * number_write is asked to.
+ * Exact numbers for money and quantities. Nothing is rounded until number_round or number_write is
+ * asked to.
+ *
+ * Nearly all are decimals that fit into 128 bits, and are kept as that; what does not fit, or does
+ * not end (1/3), is a ratio of GMP.
  */
 #ifndef COMMON_NUMBER_H
 #define COMMON_NUMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <gmp.h>
 
@@ -18,8 +22,13 @@ enum {
     NUMBER_TEXT_SIZE = 128,      /* any result that billing makes fits */
 };
 
+__extension__ typedef __int128 number_wide;
+
 struct number {
-    mpq_t ratio;
+    number_wide value; /* divided by 10^scale, unless it is a ratio */
+    unsigned scale;
+    bool is_ratio;
+    mpq_t ratio; /* only then */
 };
 
 void number_start(struct number *number); /* 0; to be ended with number_end */
@@ -40,6 +49,9 @@ void number_multiply(struct number *to, const struct number *a, const struct num
 void number_divide(struct number *to, const struct number *a, const struct number *b); /* b != 0 */
 int number_compare(const struct number *a, const struct number *b);
 int number_sign(const struct number *number);
+
+/* Of one that is whole, from 0 on: what it is, and `limit` where it is more. */
+unsigned long number_whole(const struct number *number, unsigned long limit);
 
 enum rounding {
     ROUND_UP,

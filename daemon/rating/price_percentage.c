@@ -1,5 +1,7 @@
 #include "daemon/rating/price_internal.h"
 
+#include <limits.h>
+
 #include "common/check.h"
 
 /* Pricing under way: what is left of the freedoms, the event in hand, and what the events that get
@@ -39,8 +41,7 @@ static void percentage_start(struct percentage *state, const struct price *price
     number_start(&state->summed_quantity);
     number_start(&state->summed_free_value);
 
-    check(number_ends_within(free_events, 0));
-    state->free_events = mpz_get_ui(mpq_numref(free_events->ratio));
+    state->free_events = number_whole(free_events, ULONG_MAX);
     number_set(&state->amount_left, &price->fields[FIELD_FREE_AMOUNT]);
     number_set(&state->units_left, &price->fields[FIELD_FREE_UNITS]);
     state->free = state->free_events > 0 || number_sign(&state->amount_left) > 0;

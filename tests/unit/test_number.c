@@ -1,6 +1,7 @@
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "common/number.h"
 
@@ -104,7 +105,7 @@ TEST(number_parse_refuses_a_hidden_terminator)
                                                  "2",
                                                  3}));
     EXPECT(!number_parse(&number, (struct slice){NULL, 0}));
-    EXPECT(mpq_cmp_si(number.ratio, 7, 1) == 0);
+    EXPECT_NUMBER(number_whole(&number, 100), 7);
     number_end(&number);
 }
 
@@ -259,6 +260,7 @@ static __int128 round_integer(__int128 micro, unsigned digits, enum rounding rou
 
 TEST(number_round_agrees_with_integers)
 {
+    static const long power_of_ten[] = {1, 10, 100, 1000, 10000, 100000};
     struct number number, expected, power;
 
     number_start(&number);
@@ -277,7 +279,7 @@ TEST(number_round_agrees_with_integers)
         number_set_integer(&power, 1000000);
         number_divide(&number, &number, &power);
         number_round(&number, &number, digits, rounding);
-        mpz_ui_pow_ui(mpq_numref(power.ratio), 10, digits);
+        number_set_integer(&power, power_of_ten[digits]);
         number_set_integer(&expected, result);
         number_divide(&expected, &expected, &power);
         if (number_compare(&number, &expected) != 0)
@@ -317,4 +319,120 @@ TEST(number_arithmetic_agrees_with_integers)
     number_end(&sum);
     number_end(&b);
     number_end(&a);
+}
+
+/* A decimal of any length up to what may come from outside, often near what 64 and 126 bits hold.
+ */
+static void random_decimal(char text[NUMBER_TEXT_SIZE])
+{
+    static const char *const edges[] = {"9223372036854775807",
+                                        "85070591730234615865.843651857942052864",
+                                        "147573952589.676412928",
+                                        "576460752303423488",
+                                        "999999999999999999.999999999999",
+                                        "0",
+                                        "0.000000000001",
+                                        "1"};
+    size_t whole = 1 + unit_random_below(18), fraction = unit_random_below(13), length = 0;
+
+    if (unit_random_below(2) == 0)
+        text[length++] = '-';
+    if (unit_random_below(4) == 0) {
+        snprintf(text + length, NUMBER_TEXT_SIZE - length, "%s", edges[unit_random_below(8)]);
+        return;
+    }
+    for (size_t i = 0; i < whole; i++)
+        text[length++] = (char)('0' + unit_random_below(10));
+    if (fraction > 0)
+        text[length++] = '.';
+    for (size_t i = 0; i < fraction; i++)
+        text[length++] = (char)('0' + unit_random_below(10));
+    text[length] = '\0';
+}
+
+static void read_ratio(mpq_t ratio, const char *text)
+{
+    char digits[NUMBER_TEXT_SIZE];
+    const char *point = strchr(text, '.');
+    size_t length = 0;
+
+    for (const char *at = text; *at != '\0'; at++)
+        if (*at != '.')
+            digits[length++] = *at;
+    digits[length] = '\0';
+    EXPECT(mpz_set_str(mpq_numref(ratio), digits, 10) == 0);
+    mpz_ui_pow_ui(mpq_denref(ratio), 10, point == NULL ? 0 : strlen(point + 1));
+    mpq_canonicalize(ratio);
+}
+
+/* Half away from zero to `digits`, as an integer of that many digits less. */
+static void expect_written(const struct number *number, const mpq_t ratio, const char *trace)
+{
+    char text[NUMBER_TEXT_SIZE];
+    struct number written;
+    mpq_t scaled, half;
+
+    number_write(number, text);
+    number_start(&written);
+    EXPECT(number_parse_stored(&written, slice_of(text)));
+    mpq_init(scaled);
+    mpq_init(half);
+    mpz_ui_pow_ui(mpq_numref(half), 10, NUMBER_FRACTION_DIGITS);
+    mpq_mul(scaled, ratio, half);
+    mpq_set_si(half, mpq_sgn(ratio) < 0 ? -1 : 1, 2);
+    mpq_add(scaled, scaled, half);
+    mpz_tdiv_q(mpq_numref(scaled), mpq_numref(scaled), mpq_denref(scaled));
+    mpz_ui_pow_ui(mpq_denref(scaled), 10, NUMBER_FRACTION_DIGITS);
+    mpq_canonicalize(scaled);
+    read_ratio(half, text);
+    if (!mpq_equal(half, scaled))
+        unit_failed(__FILE__, __LINE__, "%s: %s is written", trace, text);
+    mpq_clear(half);
+    mpq_clear(scaled);
+    number_end(&written);
+}
+
+/* Walks of sums, products and quotients, which leave 128 bits and come back. */
+TEST(number_arithmetic_agrees_with_ratios)
+{
+    static void (*const ours[])(struct number *, const struct number *, const struct number *) = {
+        number_add, number_subtract, number_multiply, number_divide};
+    static void (*const theirs[])(mpq_ptr, mpq_srcptr, mpq_srcptr) = {mpq_add, mpq_sub, mpq_mul,
+                                                                      mpq_div};
+    char text[NUMBER_TEXT_SIZE], trace[4 * NUMBER_TEXT_SIZE];
+
+    for (int i = 0; i < ROUNDS; i++) {
+        struct number a, b;
+        mpq_t p, q;
+
+        number_start(&a);
+        number_start(&b);
+        mpq_init(p);
+        mpq_init(q);
+        random_decimal(text);
+        EXPECT(number_parse_stored(&a, slice_of(text)));
+        read_ratio(p, text);
+        size_t length = (size_t)snprintf(trace, sizeof trace, "%s", text);
+        for (int step = 0; step < 2; step++) {
+            size_t operation = unit_random_below(4);
+
+            random_decimal(text);
+            EXPECT(number_parse_stored(&b, slice_of(text)));
+            read_ratio(q, text);
+            EXPECT_NUMBER((number_compare(&a, &b) > 0) - (number_compare(&a, &b) < 0),
+                          (mpq_cmp(p, q) > 0) - (mpq_cmp(p, q) < 0));
+            if (operation == 3 && mpq_sgn(q) == 0)
+                continue;
+            length += (size_t)snprintf(trace + length, sizeof trace - length, " %c %s",
+                                       "+-*/"[operation], text);
+            ours[operation](&a, &a, &b);
+            theirs[operation](p, p, q);
+            EXPECT_NUMBER(number_sign(&a), mpq_sgn(p));
+            expect_written(&a, p, trace);
+        }
+        mpq_clear(q);
+        mpq_clear(p);
+        number_end(&b);
+        number_end(&a);
+    }
 }
