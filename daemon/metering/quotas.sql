@@ -109,17 +109,21 @@ select expire_reservations(null, :batch::integer) as done
 -- statement: keep_observed_quotas
 select keep_observed_quotas(:batch::integer) as done
 
--- The windows of what does not add up, from the last one that is known to the one that runs.
+-- The windows of what does not add up, from the last one that is known to the one that runs, and those in which something
+-- changed.
 -- statement: open_quota_windows
 insert into quota_counters (tenant_id, quota_id, starts_at, used, measured_at)
-select q.tenant_id, q.id, w.starts_at, 0, '-infinity'
-from quotas q
-join meters m on m.id = q.meter_id and not adds_to_quotas(m)
-cross join lateral (
-    select coalesce(max(c.starts_at), q.first_window) as starts_at from quota_counters c
-    where c.tenant_id = q.tenant_id and c.quota_id = q.id) l
-cross join lateral quota_windows(q.period, l.starts_at, now()) w(starts_at)
-order by q.tenant_id, q.id, w.starts_at
+select w.tenant_id, w.quota_id, w.starts_at, 0, '-infinity'
+from (select q.tenant_id, q.id as quota_id, w.starts_at
+      from quotas q
+      join meters m on m.id = q.meter_id and not adds_to_quotas(m)
+      cross join lateral (
+          select coalesce(max(c.starts_at), q.first_window) as starts_at from quota_counters c
+          where c.tenant_id = q.tenant_id and c.quota_id = q.id) l
+      cross join lateral quota_windows(q.period, l.starts_at, now()) w(starts_at)
+      union
+      select x.tenant_id, x.quota_id, x.starts_at from quota_changes x) w
+order by w.tenant_id, w.quota_id, w.starts_at
 on conflict do nothing
 
 -- Each is measured once a minute until it is over, then once more, when nobody who stored into it while it ran can still be at
