@@ -197,8 +197,10 @@ alter function end_levels owner to bccd_lookup;
 -- that it sees, which is what it measured.
 create table quota_changes (
     tenant_id text collate "C" not null,
+    number bigint generated always as identity,
     quota_id text collate "C" not null,
     starts_at timestamptz not null,
+    primary key (tenant_id, number),
     foreign key (tenant_id, quota_id) references quotas (tenant_id, id) on delete cascade
 );
 comment on table quota_changes is 'domain: metering; windows of quotas that are to be measured again';
