@@ -80,10 +80,12 @@ static bool renew(struct job *job)
     struct number_text fence = text_of(job->fence), done = text_of(job->done),
                        total = text_of(job->total), lease = text_of(lease_of(job));
 
-    return holds(job,
-                 session_run_named(job->session, &statement_renew_job, "id", job->id, "fence",
-                                   fence.text, "done", done.text, "total",
-                                   job->total < 0 ? NULL : total.text, "lease", lease.text, NULL));
+    PGresult *renewed = session_run_named(
+        job->session, &statement_renew_job, "id", job->id, "fence", fence.text, "done", done.text,
+        "total", job->total < 0 ? NULL : total.text, "lease", lease.text, NULL);
+    if (PQntuples(renewed) == 1)
+        job->attempt = result_number(renewed, 0, "attempts");
+    return holds(job, renewed);
 }
 
 bool job_commit(struct job *job)

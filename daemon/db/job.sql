@@ -49,12 +49,13 @@ where o.id = due.id
 returning o.id, o.tenant_id, o.kind, o.argument::text as argument, o.fence, o.attempts, o.done,
           o.total
 
+-- One that goes on is tried anew, however often it is interrupted.
 -- statement: renew_job
 update operations o
 set lease_until = {{end_of_lease :lease}}, done = :done::bigint, total = :total::bigint,
-    version = o.version + 1
+    attempts = case when :done::bigint > o.done then 1 else o.attempts end, version = o.version + 1
 where o.id = :id and o.fence = :fence::bigint and o.state = 'running'
-returning o.id
+returning o.attempts
 
 -- Periodic ones come round again, whatever became of them.
 -- statement: end_job

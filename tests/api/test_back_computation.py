@@ -135,6 +135,18 @@ class BackComputation(EventTest):
         self.assertEqual(sum(accepted), 3 * 12 * (5 - 4))
         self.assertEqual((self.value(meter), self.value(self.meter)), (636, 636))
 
+    def test_bug_0134_what_goes_on_is_tried_again(self):
+        """However often the process that does it is killed: it was given up at the tenth time."""
+        self.receipt([self.event("a")])
+        later = self.make_meter("sum", event_type=self.meter["event_type"])
+        self.database().execute("alter table operations alter column attempts set default 9")
+        answer = self.platform.post(f"/v1/meters/{later['id']}/back-compute")
+        self.database().execute("alter table operations alter column attempts set default 0")
+        self.expect(answer, 202)
+        operation = self.operation(answer)
+        self.assertEqual(operation["state"], "succeeded")
+        self.assertEqual(self.database().value(f"select attempts from operations where id = '{operation['id']}'"), 1)
+
     def test_who_may_not(self):
         self.expect(self.owner.post(f"/v1/meters/{self.meter['id']}/back-compute"), 403, "forbidden")
         lines = self.expect(self.platform.get("/v1/meters", query={"code": "line-days"}), 200)["data"][0]
