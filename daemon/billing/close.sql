@@ -67,8 +67,14 @@ order by t.place
 select l.tenant_id, l.resource_id, l.charge_code, l.plan_id, l.plan_version, coalesce(l.correction_of, '') as correction_of,
        trim_scale(l.quantity)::text as quantity, trim_scale(l.amount)::text as amount,
        round(l.net, 2)::text as net, round(l.tax, 2)::text as tax
-from invoice_lines l join invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
-where i.tenant_id = any (:tenants::text[]) and i.period = :period and i.kind = 'period'
+from many_texts(:tenants::text[]) t(id)
+cross join lateral (
+    -- Fenced: by tenant, however few lines there were when the plan was made.
+    select l.tenant_id, l.line, l.resource_id, l.charge_code, l.plan_id, l.plan_version, l.correction_of, l.quantity, l.amount,
+           l.net, l.tax
+    from invoices i join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+    where i.tenant_id = t.id and i.period = :period and i.kind = 'period'
+    offset 0) l
 order by l.tenant_id, l.line
 
 -- statement: usage_against_lines
@@ -160,8 +166,11 @@ with month as materialized (
     select l.tenant_id, l.resource_id, l.charge_code as code, case when s.sums then '-infinity' else l.service_starts_at end as begins,
            sum(l.quantity) as quantity
     from account t
-    join invoices i on i.tenant_id = t.tenant_id and i.period = :period and i.kind = 'period'
-    join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+    cross join lateral (
+        select l.tenant_id, l.resource_id, l.charge_code, l.correction_of, l.meter_id, l.service_starts_at, l.quantity
+        from invoices i join invoice_lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+        where i.tenant_id = t.tenant_id and i.period = :period and i.kind = 'period' and l.meter_id is not null
+        offset 0) l
     join meters meter on meter.id = l.meter_id
     cross join lateral (select {{adds_up meter}} as sums) s
     where s.sums or l.correction_of is null
