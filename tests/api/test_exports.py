@@ -448,7 +448,7 @@ class ExportTest(ApiTest):
         self.assertEqual((export["state"], export["final"]), ("ready", False))
         self.files(export)
         self.assertEqual(self.database().value(
-            f"select attempts from operations where id = '{export['operation_id']}'"), 2)
+            f"select fence from operations where id = '{export['operation_id']}'"), 2)  # it was claimed twice
 
     def test_what_cannot_be_exported(self):
         ahead = month(-2)[0]
