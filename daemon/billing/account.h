@@ -39,8 +39,8 @@ bool account_lines(const PGresult *rows, int first, int end,
                    bool (*take)(void *context, const struct account_line *line), void *context,
                    char problem[LINE_PROBLEM_SIZE]);
 
-/* Whether rows and single events alone are more than may be priced at once, seen before any is
- * read: an event is an array within its column's. */
+/* Whether rows, single events and groups alone are more than may be priced at once, seen before any
+ * is read: an event is an array within its column's. */
 bool account_too_large(const PGresult *rows);
 
 /* A column of the line's row; of a credit plan, version and tax are those of what it is a share of.

@@ -113,14 +113,6 @@ least((select period_of(min(a.starts_at)) from plan_assignments a where a.tenant
       (select min(u.period) from usage_deltas u where u.tenant_id = t.id),
       (select min(u.period) from usage_spans u where u.tenant_id = t.id))
 
--- The plan that a resource is on in a quarter hour: the last that began by its end, else the first; so nothing
--- that was counted just before the start or after the end is lost.
--- fragment: assignment_at(tenant, resource, quarter)
-coalesce((select max(g.number) from plan_assignments g
-          where g.tenant_id = tenant and g.resource_id = resource and usage_slot(g.starts_at) <= quarter),
-         (select min(g.number) from plan_assignments g
-          where g.tenant_id = tenant and g.resource_id = resource))
-
 -- The plan of a day: the last that was in force on it.
 -- fragment: assignment_on(d, of_zone)
 (select max(g.number) from plan_assignments g
@@ -367,11 +359,6 @@ set state = :state, accounts = :accounts::integer,
     invoices = (select count(*) from invoices i where i.run_id = r.id),
     failures = :failures::jsonb, ended_at = now()
 where r.id = :run_id
-
--- statement: month_bounds
-select m.period, m.time_zone, instant_text(m.starts_at) as starts_at,
-       instant_text(m.ends_at) as ends_at, m.days
-from {{month_of :period::text}} m
 
 -- statement: billable_tenants
 -- Who is to be billed for the month and is not settled yet.
