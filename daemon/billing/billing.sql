@@ -113,6 +113,15 @@ least((select period_of(min(a.starts_at)) from plan_assignments a where a.tenant
       (select min(u.period) from usage_deltas u where u.tenant_id = t.id),
       (select min(u.period) from usage_spans u where u.tenant_id = t.id))
 
+-- The times on plans of the tenants of `account`. What was counted in a quarter hour belongs to the plan that was the last to
+-- begin by its end, else to the first, so that nothing is lost that was counted just before the start or after the end.
+-- fragment: plans_in_time()
+(select a.tenant_id, a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at, coalesce(a.ends_at, 'infinity') as ends_at,
+        case when row_number() over w = 1 then '-infinity' else usage_slot(a.starts_at) end as takes_from,
+        lead(usage_slot(a.starts_at), 1, 'infinity') over w as takes_to
+ from account t join plan_assignments a on a.tenant_id = t.tenant_id
+ window w as (partition by a.tenant_id, a.resource_id order by a.number))
+
 -- The plan of a day: the last that was in force on it.
 -- fragment: assignment_on(d, of_zone)
 (select max(g.number) from plan_assignments g

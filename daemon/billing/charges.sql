@@ -18,13 +18,9 @@ with month as materialized (
 ), account as materialized (
     select a.tenant_id from each a(tenant_id)
 ), assigned as materialized (
-    -- What was counted in a quarter hour belongs to the plan that was the last to begin by its end, else to the first, so that
-    -- nothing is lost that was counted just before the start or after the end.
-    select row_number() over () as key, a.tenant_id, a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
-           coalesce(a.ends_at, 'infinity') as ends_at, case when row_number() over w = 1 then '-infinity' else usage_slot(a.starts_at) end as takes_from,
-           lead(usage_slot(a.starts_at), 1, 'infinity') over w as takes_to
-    from account t join plan_assignments a on a.tenant_id = t.tenant_id
-    window w as (partition by a.tenant_id, a.resource_id order by a.number)
+    select row_number() over () as key, a.tenant_id, a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at, a.ends_at,
+           a.takes_from, a.takes_to
+    from {{plans_in_time}} a
 ), days as materialized (
     select d.key, count(*) as active_days,
            sum(case when extract(day from d.day) = d.days then 31 - d.days else 1 end) as of_thirty, sum(d.quantity) as quantity,

@@ -97,12 +97,7 @@ with month as materialized (
     select row_number() over () as key, a.tenant_id, a.resource_id, a.number, p.code, p.meter_id, p.source, p.aggregation, p.divide_by,
            p.sums, case when p.sums then '-infinity' else greatest(m.starts_at, a.starts_at) end as begins, a.takes_from, a.takes_to
     from month m
-    cross join (
-        select a.tenant_id, a.resource_id, a.number, a.plan_id, a.plan_version, a.starts_at,
-               case when row_number() over w = 1 then '-infinity' else usage_slot(a.starts_at) end as takes_from,
-               lead(usage_slot(a.starts_at), 1, 'infinity') over w as takes_to
-        from account t join plan_assignments a on a.tenant_id = t.tenant_id
-        window w as (partition by a.tenant_id, a.resource_id order by a.number)) a
+    cross join {{plans_in_time}} a
     join priced p on p.plan_id = a.plan_id and p.plan_version = a.plan_version
 ), used as materialized (
     select u.tenant_id, u.slot, u.period, u.resource_id, u.meter_id, u.dimensions, u.total, u.count, u.minimum, u.maximum,
